@@ -1,0 +1,499 @@
+#!/usr/bin/env python3
+"""One command for everything. Needs nothing but Python 3.11, 3.12 or 3.13.
+
+    python run.py book      install what is missing, get the data, run the notebooks, build the book
+    python run.py test      the tests of the package, of the sources and of every notebook
+    python run.py check     the tests of the built pages (links, browser); builds the book first
+    python run.py lab       open the notebooks in JupyterLab
+    python run.py data      get the data set, nothing else
+    python run.py doctor    a table of what works and what does not, to paste into a question
+    python run.py clean     remove what was built (--all: the environment .venv too)
+    python run.py lock      for maintainers: write requirements.txt anew from pyproject.toml
+
+Options:
+    --open                  book: open the result in the browser
+    --draft                 book: build even when there are warnings
+    --pip                   install with pip only, without uv
+    --upgrade               lock: take the newest versions that pyproject.toml allows
+    -- ARGUMENTS            test, check, lab: hand the arguments on, as in  python run.py test -- -k metrics
+
+The environment is made once, in .venv, and again only when pyproject.toml or requirements.txt changes.
+The output of every step is in run.log.
+"""
+
+import sys
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    sys.exit(
+        f"run.py: Python {sys.version_info[0]}.{sys.version_info[1]} is not supported: "
+        "start it with Python 3.11, 3.12 or 3.13 (https://www.python.org/downloads/), as in: python3.12 run.py book"
+    )
+
+import argparse  # noqa: E402  the version check above must come first
+import hashlib  # noqa: E402
+import os  # noqa: E402
+import re  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+import tomllib  # noqa: E402
+import webbrowser  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "ready.txt"  # written last: what the finished environment was made from
+UNFINISHED = VENV / "unfinished.txt"  # there while an installation runs, so left behind by a broken one
+LOG = ROOT / "run.log"
+HOME_PAGE = ROOT / "_build" / "html" / "index.html"
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+DISK_GB = 4
+
+# What pip, uv and the operating system say -> what to tell the reader. The first match wins.
+REASONS = [
+    (
+        r"No space left|Errno 28\b|os error 28\b|not enough space|disk quota",
+        f"the disk is full: free about {DISK_GB} GB, then run the same command again",
+    ),
+    (
+        r"Read-only file system|Permission denied|PermissionError|Access is denied|os error (13|30)\b",
+        f"no right to write: move the folder {ROOT} to a place that is yours, or give yourself the right",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer",
+        "the network replaces certificates: set PIP_CERT and SSL_CERT_FILE to your organisation's certificate file",
+    ),
+    (
+        r"name resolution|getaddrinfo|NewConnectionError|Network is unreachable|dns error|ConnectTimeout|ReadTimeout"
+        r"|client error \(Connect\)|Connection refused|Connection reset|No route to host|Could not resolve|ProxyError"
+        r"|tunnel error",
+        "no connection to the package server: check the internet connection (or the proxy), then run the same command again",
+    ),
+    (
+        r"WinError 206|file name or extension is too long|file name too long",
+        "a path is too long for Windows: move the folder nearer to the root of the drive, as in C:\\xmr",
+    ),
+    (
+        r"ensurepip is not available|No module named '?ensurepip",
+        "this Python lacks venv: on Debian or Ubuntu run 'sudo apt install python3-venv', then the same command again",
+    ),
+    (
+        r"No matching distribution|no version of|no wheels? with a matching|unsatisfiable|not a supported wheel",
+        f"there is no build for Python {sys.version_info[0]}.{sys.version_info[1]} on {sys.platform} "
+        "within reach: try another Python of 3.11-3.13, or a newer operating system",
+    ),
+]
+
+
+class Stop(Exception):
+    """An expected failure: one line that says what failed and what to do."""
+
+
+# ---- running a step ------------------------------------------------------------------------------
+
+
+class Step:
+    """A titled step: one line when it begins, its time when it ends, the last output in between."""
+
+    def __init__(self, title):
+        self.title, self.last, self.start = title, "", time.monotonic()
+        self.ended, self.terminal = threading.Event(), sys.stdout.isatty()
+
+    def __enter__(self):
+        if self.terminal:
+            threading.Thread(target=self._tick, daemon=True).start()
+        else:
+            print(f"-- {self.title} ...", flush=True)
+        return self
+
+    def __exit__(self, kind, *_):
+        self.ended.set()
+        mark = "ok" if kind is None else "--"
+        self._write(f"{mark} {self.title}  {time.monotonic() - self.start:.0f} s", "\n")
+
+    def _tick(self):
+        while not self.ended.wait(0.5):
+            self._write(f".. {self.title}  {time.monotonic() - self.start:.0f} s  {self.last}")
+
+    def _write(self, text, end=""):
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            text = "\r" + text[:width].ljust(width)
+        print(text, end=end, flush=True)
+
+
+def pieces(stream):
+    """The output of a process, cut at line ends and at the carriage returns of progress bars."""
+    rest = b""
+    while chunk := stream.read1(65536):
+        *done, rest = re.split(rb"[\r\n]+", rest + chunk)
+        yield from (piece.decode("utf-8", "replace") for piece in done)
+    yield rest.decode("utf-8", "replace")
+
+
+def capture(command, step, env=None):
+    """Run a command with its output in run.log; return (exit code, output)."""
+    lines = []
+    with open(LOG, "a", encoding="utf-8") as log:
+        print(f"\n$ {' '.join(map(str, command))}", file=log, flush=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env or environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        try:
+            for line in filter(str.strip, pieces(process.stdout)):
+                step.last = line.strip()
+                lines.append(line)
+                print(line, file=log, flush=True)
+            return process.wait(), "\n".join(lines)
+        finally:
+            end(process)
+
+
+def end(process):
+    """Let an interrupted process end by itself, then end it."""
+    try:
+        process.wait(timeout=10)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+
+
+def reason(output):
+    """The advice for what a failed command printed, or its last line."""
+    for pattern, advice in REASONS:
+        if re.search(pattern, output, re.IGNORECASE):
+            return advice
+    return (output.strip().splitlines() or ["it printed nothing"])[-1].strip()
+
+
+def do(title, command, env=None):
+    """Run one command as one step; stop with one line if it fails."""
+    with Step(title) as step:
+        code, output = capture(command, step, env)
+        if code:
+            raise Stop(f"{title} failed: {reason(output)} (full log: {LOG})")
+    return output
+
+
+def hand_over(command, env=None):
+    """Run a command that talks to the reader itself, and return its exit code."""
+    process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=env or environment())
+    try:
+        return process.wait()
+    finally:
+        end(process)
+
+
+def environment(own_jupyter=False):
+    """Environment variables for a child: .venv first, and none of the reader's settings that change outputs."""
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND")}
+    env["PATH"] = os.pathsep.join([str(BIN), env.get("PATH", "")])
+    env |= {"VIRTUAL_ENV": str(VENV), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    env |= {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    env |= {"IPYTHONDIR": str(VENV / "var" / "ipython"), "MPLCONFIGDIR": str(VENV / "var" / "matplotlib")}
+    env |= {"JUPYTER_PREFER_ENV_PATH": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+    if not own_jupyter:
+        env |= {"JUPYTER_CONFIG_DIR": str(VENV / "var" / "jupyter"), "JUPYTER_NO_CONFIG": "0"}
+    return env
+
+
+# ---- the environment -----------------------------------------------------------------------------
+
+
+def project():
+    """The table [project] of pyproject.toml, where versions are written."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def torch_version():
+    """The one version of torch, from pyproject.toml: the lock leaves torch out."""
+    return next(d.removeprefix("torch==") for d in project()["dependencies"] if d.startswith("torch=="))
+
+
+def locked(name):
+    """The pin of one package, as in 'uv==0.13.9', from requirements.txt."""
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    return re.search(rf"^{re.escape(name)}==[^\s;]+", lock, re.MULTILINE).group()
+
+
+def venv_python():
+    """Version of the Python inside .venv, or '' when there is none that starts."""
+    try:
+        code = "import sys; print(sys.version.split()[0], sys.prefix)"
+        out = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    version, prefix = out.strip().split(" ", 1)
+    return version if Path(prefix) == VENV else ""
+
+
+def fingerprint():
+    """What the environment is made from: Python, place, lock, ranges."""
+    digest = hashlib.sha256(f"{VENV}\n{(VENV / 'pyvenv.cfg').read_text(encoding='utf-8')}".encode())
+    for name in ("pyproject.toml", "requirements.txt"):
+        digest.update((ROOT / name).read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def ready():
+    """Is .venv finished, and made from the files as they are now?"""
+    try:
+        return STAMP.read_text(encoding="utf-8").strip() == fingerprint() and bool(venv_python())
+    except OSError:
+        return False
+
+
+def installed(name, version):
+    """Is this version of a package in .venv, completely?"""
+    pattern = f"{name}-{version}.dist-info" if "*" in version else f"{name}-{version}*.dist-info"
+    sites = [VENV / "Lib" / "site-packages", *VENV.glob("lib/python3*/site-packages")]
+    folders = [folder for site in sites for folder in site.glob(pattern)]
+    return any((folder / "RECORD").exists() and (folder / "INSTALLER").exists() for folder in folders)
+
+
+def prepare(use_uv=True):
+    """Make .venv complete: Python, uv, torch, the lock, xmrlib, compiled numba code. Nothing is done twice."""
+    if ready():
+        return
+    check_disk()
+    LOG.write_text(f"run.py on Python {sys.version}, {sys.platform}\n", encoding="utf-8")
+    STAMP.unlink(missing_ok=True)
+    make_venv()
+    uv = use_uv and install_uv()
+    install_torch(uv)
+    install_lock(uv)
+    write_kernel_config()
+    do("xmrlib", pip("install", "-q", "--no-deps", "--no-build-isolation", "-e", "."))
+    do("first use of librosa and matplotlib (compiles, once)", [PYTHON, "-c", WARM_UP])
+    STAMP.write_text(fingerprint() + "\n", encoding="utf-8")
+
+
+WARM_UP = """
+import librosa, matplotlib.pyplot, numpy
+wave = numpy.sin(numpy.arange(16000) / 10).astype("float32")
+librosa.feature.melspectrogram(y=wave, sr=16000)
+librosa.feature.mfcc(y=wave, sr=16000)
+matplotlib.pyplot.figure().text(0, 0, "text")
+"""
+
+
+def check_disk():
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < DISK_GB and not VENV.exists():
+        raise Stop(f"only {free:.1f} GB are free on the disk of {ROOT}: about {DISK_GB} GB are needed")
+
+
+def make_venv():
+    version = venv_python()
+    if version:
+        if not version.startswith(f"{sys.version_info[0]}.{sys.version_info[1]}."):
+            print(f"   .venv stays with Python {version} ('python run.py clean --all' removes it)")
+        return
+    do("new environment .venv", [sys.executable, "-m", "venv", "--clear", VENV], env=dict(os.environ))
+
+
+def pip(*arguments):
+    return [PYTHON, "-m", "pip", *arguments]
+
+
+def uv_pip(*arguments):
+    return [PYTHON, "-m", "uv", "pip", *arguments[:1], "-p", PYTHON, *arguments[1:]]
+
+
+def install_uv():
+    """Get the fast installer; without it, pip does the same work in minutes instead of seconds."""
+    pin = locked("uv")
+    if installed("uv", pin.removeprefix("uv==")):
+        return True
+    with Step("installer uv") as step:
+        code, output = capture(pip("install", "-q", pin), step)
+        if code and reason(output) in (advice for _, advice in REASONS[:4]):
+            raise Stop(f"installer uv failed: {reason(output)} (full log: {LOG})")
+    if code:
+        print("   uv is not to be had here: pip installs instead, which takes a few minutes")
+    return code == 0
+
+
+def install(title, *commands):
+    """Try the commands in turn until one succeeds. After a broken installation, install over it."""
+    again = ["--force-reinstall"] if UNFINISHED.exists() else []
+    UNFINISHED.touch()
+    with Step(title) as step:
+        outputs = []
+        for command in commands:
+            code, output = capture([*command, *again], step)
+            outputs.append(output)
+            if code == 0:
+                break
+        else:
+            raise Stop(f"{title} failed: {reason(outputs[-1])} (full log: {LOG})")
+    UNFINISHED.unlink()
+
+
+def install_torch(uv):
+    """The CPU build of torch, alone: its dependencies are in the lock, and CUDA packages never are."""
+    version = torch_version()
+    if installed("torch", version) and not UNFINISHED.exists():
+        return
+    if sys.platform == "linux":  # plain torch would bring gigabytes of CUDA; +cpu is found or it is not
+        backend = uv_pip("install", "--no-deps", "--torch-backend=cpu", f"torch=={version}")
+        index = pip("install", "--no-deps", "--index-url", TORCH_CPU_INDEX, f"torch=={version}+cpu")
+        commands = [pip("install", "--no-deps", f"torch=={version}+cpu"), backend if uv else index]
+    else:
+        commands = [pip("install", "--no-deps", f"torch=={version}")]
+    install(f"PyTorch {version}, CPU build (about 200 MB)", *commands)
+
+
+def install_lock(uv):
+    by_pip = pip("install", "--no-deps", "-r", "requirements.txt")
+    by_uv = uv_pip("install", "--no-deps", "-r", "requirements.txt")
+    install("the locked packages (about 900 MB)", *([by_uv] if uv else []), by_pip)
+
+
+def write_kernel_config():
+    """Kernels of .venv keep their chatter ("running over TCP") out of the notebooks."""
+    path = VENV / "etc" / "ipython" / "ipython_kernel_config.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("c = get_config()\nc.IPKernelApp.log_level = 40\n", encoding="utf-8")
+
+
+# ---- the commands --------------------------------------------------------------------------------
+
+
+def data(options):
+    prepare(not options.pip)
+    print("   " + (do("the data", [PYTHON, "-m", "xmrlib.datasets"]).strip().splitlines() or [""])[-1])
+
+
+def book(options):
+    started = time.monotonic()
+    data(options)
+    built = execute(options) and build(options)
+    if not built:
+        raise Stop(f"the book has faults, printed above (full log: {LOG}); --draft builds it all the same")
+    print(f"ok the book is built in {time.monotonic() - started:.0f} s: {HOME_PAGE.as_uri()}")
+    if options.open:
+        webbrowser.open(HOME_PAGE.as_uri())
+
+
+def execute(options):
+    """Run the notebooks that changed, on all cores, into the cache that the build reads."""
+    with Step("the notebooks") as step:
+        code, output = capture([PYTHON, "-m", "xmrlib._execute"], step)
+    if code:
+        print(output)
+    return code == 0 or options.draft
+
+
+def build(options):
+    command = [PYTHON, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "--path-output", "."]
+    strict = [] if options.draft else ["-W", "-n", "--keep-going"]
+    with Step("the pages") as step:
+        code, output = capture([*command, *strict], step)
+    faults = [line for line in output.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL|Error)\b", line)]
+    print("\n".join(dict.fromkeys(faults or output.splitlines()[-5:] if code else faults)), end="\n" if faults or code else "")
+    return code == 0
+
+
+def test(options):
+    """Unit and source tests with coverage, then every notebook. Arguments select among the former only."""
+    data(options)
+    pytest = [PYTHON, "-m", "pytest", "-n", "2"]
+    if options.rest:
+        return hand_over([*pytest, "tests", "--ignore=tests/site", *options.rest])
+    cover = ["--cov=xmrlib", "--cov-report=term-missing:skip-covered", "--cov-fail-under=95"]
+    codes = [hand_over([*pytest, "tests", "--ignore=tests/site", *cover])]
+    codes += [hand_over([*pytest, "--nbmake", "notebooks", "--nbmake-timeout=300"])]
+    if any(codes):
+        raise Stop("tests failed, see above; one of them again: python run.py test -- -k NAME")
+
+
+def check(options):
+    if not HOME_PAGE.exists():
+        book(options)
+    prepare(not options.pip)
+    return hand_over([PYTHON, "-m", "pytest", "tests/site", *options.rest])
+
+
+def lab(options):
+    data(options)
+    return hand_over([PYTHON, "-m", "jupyterlab", "notebooks", *options.rest], environment(own_jupyter=True))
+
+
+def doctor(options):
+    if ready():
+        return hand_over([PYTHON, "-m", "xmrlib.doctor"])
+    free = shutil.disk_usage(ROOT).free / 1e9
+    print(f"[OK]   Python {sys.version.split()[0]} on {sys.platform}: {sys.executable}")
+    print(f"[{'OK' if free > DISK_GB else 'FAIL'}] free disk: {free:.1f} GB, {DISK_GB} GB are needed")
+    state = "unfinished or out of date" if VENV.exists() else "not there yet"
+    print(f"[FAIL] environment .venv: {state}; 'python run.py book' makes it, then ask the doctor again")
+    return 1
+
+
+def clean(options):
+    """Remove what was built. The data and the features in the reader's cache folder stay."""
+    caches = ["_build", "build", "xmrlib.egg-info", ".pytest_cache", ".ruff_cache", ".hypothesis", "htmlcov"]
+    for path in [*map(ROOT.joinpath, caches + [".venv"] * options.all)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+            print(f"removed {path}")
+    for path in [*ROOT.glob(".coverage*"), *ROOT.glob("run.log")]:
+        path.unlink()
+
+
+def lock(options):
+    """Resolve twice: once to learn which packages only CUDA builds of torch need, once without them."""
+    prepare(not options.pip)
+    target, draft = ROOT / "requirements.txt", VENV / "lock.txt"
+    shutil.copyfile(target, draft)
+    compile_ = [PYTHON, "-m", "uv", "pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "-q"]
+    compile_ += ["--all-extras", "pyproject.toml", *["--upgrade"] * options.upgrade]
+    do("resolving everything", [*compile_, "-o", draft])
+    cuda = re.findall(r"^(?:nvidia-[\w-]+|cuda-[\w-]+|triton)(?==)", draft.read_text(encoding="utf-8"), re.MULTILINE)
+    drop = [f"--no-emit-package={name}" for name in ["torch", *sorted(set(cuda))]]
+    do("resolving without CUDA", [*compile_, *drop, "-o", target])
+    print(f"ok {target}: {len(re.findall('^[a-z0-9]', target.read_text(), re.MULTILINE))} packages")
+
+
+COMMANDS = {f.__name__: f for f in (book, test, check, lab, data, doctor, clean, lock)}
+
+
+def parse(arguments):
+    """Options before '--' are ours, the rest belongs to pytest or JupyterLab."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    parser = argparse.ArgumentParser(prog="run.py", usage="python run.py COMMAND [options] [-- arguments]", add_help=False)
+    parser.add_argument("command", choices=COMMANDS)
+    for flag in ("--open", "--draft", "--pip", "--all", "--upgrade"):
+        parser.add_argument(flag, action="store_true")
+    options = parser.parse_args(arguments[:cut])
+    options.rest = arguments[cut + 1 :]
+    return options
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(__doc__.strip())
+        return 0
+    options = parse(arguments)
+    try:
+        return COMMANDS[options.command](options) or 0
+    except Stop as stop:
+        print(f"run.py: {stop}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nrun.py: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"run.py: {error.filename or ''}: {reason(f'{type(error).__name__} {error}')}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")
+    sys.exit(main(sys.argv[1:]))
