@@ -1,0 +1,96 @@
+"""Checks at the boundary: the one place where messages about bad input are made.
+
+Every helper takes the name of the argument first, returns the checked value, and raises a ``ValueError``
+that gives the name, the value and what was expected. Nothing is clamped, dropped or filled.
+"""
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["array", "equal", "fail", "finite", "fraction", "integer", "matrix", "one_of", "vector"]
+
+_KINDS = {
+    "b": "booleans",
+    "i": "integers",
+    "u": "unsigned integers",
+    "f": "real numbers",
+    "U": "text",
+    "S": "bytes",
+}
+
+
+def fail(name: str, value: object, expected: str) -> ValueError:
+    """Return (not raise) the error "name is value; expected ..."."""
+    return ValueError(f"{name} is {value}; expected {expected}")
+
+
+def array(name: str, value: Any, ndim: int, kinds: str = "iuf") -> np.ndarray:
+    """A non-empty array of `ndim` dimensions whose dtype is one of `kinds` (b, i, u, f as in numpy)."""
+    try:
+        a = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise fail(name, f"not an array ({error})", f"an array of {ndim} dimension(s)") from error
+    if a.dtype.kind not in kinds:
+        wanted = " or ".join(_KINDS[kind] for kind in kinds)
+        raise fail(name, f"an array of dtype {a.dtype}", f"an array of {wanted}")
+    if a.ndim != ndim:
+        raise fail(name, f"an array of shape {a.shape}", f"an array of {ndim} dimension(s)")
+    if a.size == 0:
+        raise fail(name, f"an empty array of shape {a.shape}", "at least one value along every dimension")
+    return a
+
+
+def finite(name: str, a: np.ndarray) -> np.ndarray:
+    """The same array, when it holds no NaN and no infinity."""
+    if a.dtype.kind == "f" and not np.isfinite(a).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
+        place = ", ".join(map(str, where))
+        raise ValueError(f"{name}[{place}] is {a[where]}; expected only finite numbers")
+    return a
+
+
+def matrix(name: str, value: Any) -> np.ndarray:
+    """A finite, non-empty matrix of floats: float32 and float64 stay, integers become float64."""
+    a = finite(name, array(name, value, 2))
+    return a if a.dtype in (np.float32, np.float64) else a.astype(np.float64)
+
+
+def vector(name: str, value: Any) -> np.ndarray:
+    """A finite, non-empty vector of float64 (booleans become 0 and 1)."""
+    return finite(name, array(name, value, 1, "biuf")).astype(np.float64)
+
+
+def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """A whole number from `low` to `high`, both included; `high=None` is no upper limit."""
+    expected = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise fail(name, repr(value), expected) from None
+    if isinstance(value, (bool, np.bool_)) or number < low or (high is not None and number > high):
+        raise fail(name, repr(value), expected)
+    return number
+
+
+def fraction(name: str, value: Any) -> float:
+    """A number strictly between 0 and 1."""
+    if not isinstance(value, (float, np.floating)) or not 0 < value < 1:
+        raise fail(name, repr(value), "a number strictly between 0 and 1")
+    return float(value)
+
+
+def one_of(name: str, value: Any, options: Iterable[Any]) -> Any:
+    """The same value, when it is one of `options`."""
+    options = list(options)
+    if not any(value is option or (type(value) is type(option) and value == option) for option in options):
+        raise fail(name, repr(value), "one of " + ", ".join(map(repr, options)))
+    return value
+
+
+def equal(what: str, first: str, a: int | tuple, second: str, b: int | tuple) -> None:
+    """Raise unless two sizes agree: `what` ("columns") of `first` ("Q") and of `second` ("X")."""
+    if a != b:
+        raise ValueError(f"{first} and {second} differ in {what}: {a} and {b}; expected the same")

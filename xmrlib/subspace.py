@@ -1,0 +1,110 @@
+"""Linear subspaces shared by two modalities: canonical correlation analysis."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg
+
+from xmrlib import _check
+
+__all__ = ["CCA", "cca"]
+
+_SMALLEST_RCOND = 1e-10  # below it Cholesky loses more than six of the sixteen digits: use the eigenvalues
+_ZERO_CORRELATION = 1e-8  # a direction without variance has a correlation of rounding size, about 1e-13
+
+
+@dataclass(frozen=True)
+class CCA:
+    """A fitted canonical correlation analysis, made by `cca`.
+
+    ``x_mean (d_x,)``, ``y_mean (d_y,)``; ``x_weights (d_x, k)``, ``y_weights (d_y, k)``; ``correlations (k,)``
+    from large to small, in [0, 1]. All float64. Introduced in chapter 1.
+    """
+
+    x_mean: np.ndarray
+    y_mean: np.ndarray
+    x_weights: np.ndarray
+    y_weights: np.ndarray
+    correlations: np.ndarray
+
+    def transform_x(self, X: ArrayLike) -> np.ndarray:
+        """Rows of the first modality in the shared space: (n, d_x) to (n, k). ValueError for other columns."""
+        return _project("X", X, self.x_mean, self.x_weights)
+
+    def transform_y(self, Y: ArrayLike) -> np.ndarray:
+        """Rows of the second modality in the shared space: (n, d_y) to (n, k). ValueError for other columns."""
+        return _project("Y", Y, self.y_mean, self.y_weights)
+
+
+def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
+    r"""Canonical correlation analysis: the k pairs of directions along which X and Y correlate most.
+
+    X is (n, d_x) and Y is (n, d_y); row i of both describes the same thing. With the covariances
+    :math:`C_{xx}, C_{yy}, C_{xy}` of the centred data it solves
+
+    .. math:: \max_{A, B} \operatorname{tr}(A^\top C_{xy} B), \quad
+              A^\top (C_{xx} + r \bar\lambda_x I) A = B^\top (C_{yy} + r \bar\lambda_y I) B = I
+
+    (Hotelling 1936; with the ridge of Hardoon, Szedmak & Shawe-Taylor 2004): both sides are whitened, and the
+    singular vectors of the whitened :math:`C_{xy}` are the directions, its singular values the correlations.
+    ``ridge`` r is relative to the mean variance :math:`\bar\lambda` of a column, so it has no unit. With r = 0
+    the projected training data have unit variance and exactly these correlations; with few rows (n below
+    d_x + d_y) r = 0 finds perfect correlations in pure noise, so use a ridge that you choose by validation.
+    Whitening is by Cholesky, or by eigenvectors without the empty directions when the covariance is
+    (nearly) singular: constant and repeated columns are harmless. The sign of each pair is fixed: the largest
+    absolute x weight is positive. Computed in float64.
+
+    Raises ValueError when the rows differ in number, n < 2, k is not between 1 and the number of directions
+    that correlate at all (at most the smaller rank), ridge is negative, or for NaN and infinity.
+    Introduced in chapter 1.
+
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.normal(size=(1000, 1))
+    >>> X = np.hstack([shared + rng.normal(size=(1000, 1)), rng.normal(size=(1000, 2))])
+    >>> Y = np.hstack([rng.normal(size=(1000, 2)), shared + rng.normal(size=(1000, 1))])
+    >>> model = cca(X, Y, k=1)
+    >>> model.correlations.round(1)
+    array([0.5])
+    >>> model.transform_x(X).shape
+    (1000, 1)
+    """
+    X, x_mean = _centred("X", X)
+    Y, y_mean = _centred("Y", Y)
+    _check.equal("rows", "X", len(X), "Y", len(Y))
+    k = _check.integer("k", k, 1, min(X.shape[1], Y.shape[1]))
+    if not (np.isscalar(ridge) and np.isreal(ridge) and 0 <= ridge < np.inf):
+        raise _check.fail("ridge", repr(ridge), "a number of at least 0")
+    x_whitener, y_whitener = _whitener(X, float(ridge)), _whitener(Y, float(ridge))
+    U, correlations, Vt = linalg.svd(x_whitener.T @ (X.T @ Y / len(X)) @ y_whitener, full_matrices=False)
+    rank = int(np.sum(correlations > _ZERO_CORRELATION))
+    if k > rank:
+        raise _check.fail("k", k, f"at most {rank}, the number of directions in which X and Y correlate")
+    A, B = x_whitener @ U[:, :k], y_whitener @ Vt[:k].T
+    sign = np.sign(A[np.abs(A).argmax(axis=0), np.arange(k)])
+    return CCA(x_mean, y_mean, A * sign, B * sign, np.minimum(correlations[:k], 1.0))
+
+
+def _whitener(X: np.ndarray, ridge: float) -> np.ndarray:
+    """W of shape (d, rank) with W' C W = I, where C is the covariance of X plus the relative ridge."""
+    C = X.T @ X / len(X)
+    C.flat[:: len(C) + 1] += ridge * np.trace(C) / len(C)
+    L, failed = linalg.lapack.dpotrf(C, lower=True)
+    if not failed and linalg.lapack.dpocon(L, np.abs(C).sum(axis=0).max(), uplo="L")[0] > _SMALLEST_RCOND:
+        return linalg.lapack.dtrtri(L, lower=True)[0].T
+    values, vectors = linalg.eigh(C)
+    kept = values > len(C) * np.finfo(float).eps * values[-1]
+    return vectors[:, kept] / np.sqrt(values[kept])
+
+
+def _centred(name: str, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    X = _check.matrix(name, X).astype(np.float64, copy=False)
+    _check.integer(f"the number of rows of {name}", len(X), 2)
+    mean = X.mean(axis=0)
+    return X - mean, mean
+
+
+def _project(name: str, X: ArrayLike, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    X = _check.matrix(name, X)
+    _check.equal("columns", name, X.shape[1], "the data of cca()", len(mean))
+    return (X - mean) @ weights
