@@ -190,7 +190,11 @@ def hand_over(command, env=None):
 
 def environment(own_jupyter=False):
     """Environment variables for a child: .venv first, and none of the reader's settings that change outputs."""
-    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND")}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND")
+    }
     env["PATH"] = os.pathsep.join([str(BIN), env.get("PATH", "")])
     env |= {"VIRTUAL_ENV": str(VENV), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     env |= {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
@@ -390,12 +394,23 @@ def execute(options):
 
 
 def build(options):
-    command = [PYTHON, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "--path-output", "."]
+    command = [
+        PYTHON,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        ".",
+        "--path-output",
+        ".",
+    ]
     strict = [] if options.draft else ["-W", "-n", "--keep-going"]
     with Step("the pages") as step:
         code, output = capture([*command, *strict], step)
     faults = [line for line in output.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL|Error)\b", line)]
-    print("\n".join(dict.fromkeys(faults or output.splitlines()[-5:] if code else faults)), end="\n" if faults or code else "")
+    print(
+        "\n".join(dict.fromkeys(faults or output.splitlines()[-5:] if code else faults)),
+        end="\n" if faults or code else "",
+    )
     return code == 0
 
 
@@ -451,10 +466,23 @@ def lock(options):
     prepare(not options.pip)
     target, draft = ROOT / "requirements.txt", VENV / "lock.txt"
     shutil.copyfile(target, draft)
-    compile_ = [PYTHON, "-m", "uv", "pip", "compile", "--universal", "--python-version", "3.11", "--no-header", "-q"]
+    compile_ = [
+        PYTHON,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--no-header",
+        "-q",
+    ]
     compile_ += ["--all-extras", "pyproject.toml", *["--upgrade"] * options.upgrade]
     do("resolving everything", [*compile_, "-o", draft])
-    cuda = re.findall(r"^(?:nvidia-[\w-]+|cuda-[\w-]+|triton)(?==)", draft.read_text(encoding="utf-8"), re.MULTILINE)
+    cuda = re.findall(
+        r"^(?:nvidia-[\w-]+|cuda-[\w-]+|triton)(?==)", draft.read_text(encoding="utf-8"), re.MULTILINE
+    )
     drop = [f"--no-emit-package={name}" for name in ["torch", *sorted(set(cuda))]]
     do("resolving without CUDA", [*compile_, *drop, "-o", target])
     print(f"ok {target}: {len(re.findall('^[a-z0-9]', target.read_text(), re.MULTILINE))} packages")
@@ -466,7 +494,9 @@ COMMANDS = {f.__name__: f for f in (book, test, check, lab, data, doctor, clean,
 def parse(arguments):
     """Options before '--' are ours, the rest belongs to pytest or JupyterLab."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(prog="run.py", usage="python run.py COMMAND [options] [-- arguments]", add_help=False)
+    parser = argparse.ArgumentParser(
+        prog="run.py", usage="python run.py COMMAND [options] [-- arguments]", add_help=False
+    )
     parser.add_argument("command", choices=COMMANDS)
     for flag in ("--open", "--draft", "--pip", "--all", "--upgrade"):
         parser.add_argument(flag, action="store_true")
