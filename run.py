@@ -68,7 +68,7 @@ REASONS = [
         "the network replaces certificates: set PIP_CERT and SSL_CERT_FILE to your organisation's certificate file",
     ),
     (
-        r"name resolution|getaddrinfo|NewConnectionError|Network is unreachable|dns error|ConnectTimeout|ReadTimeout"
+        r"name resolution|NameResolution|getaddrinfo|NewConnectionError|Network is unreachable|dns error|ConnectTimeout|ReadTimeout"
         r"|client error \(Connect\)|Connection refused|Connection reset|No route to host|Could not resolve|ProxyError"
         r"|tunnel error",
         "no connection to the package server: check the internet connection (or the proxy), then run the same command again",
@@ -112,7 +112,7 @@ class Step:
 
     def __exit__(self, kind, *_):
         self.ended.set()
-        mark = "ok" if kind is None else "--"
+        mark = "ok" if kind is None else "!!"
         self._write(f"{mark} {self.title}  {time.monotonic() - self.start:.0f} s", "\n")
 
     def _tick(self):
@@ -129,7 +129,7 @@ class Step:
 def pieces(stream):
     """The output of a process, cut at line ends and at the carriage returns of progress bars."""
     rest = b""
-    while chunk := stream.read1(65536):
+    for chunk in iter(lambda: stream.read1(65536), b""):
         *done, rest = re.split(rb"[\r\n]+", rest + chunk)
         yield from (piece.decode("utf-8", "replace") for piece in done)
     yield rest.decode("utf-8", "replace")
@@ -150,6 +150,7 @@ def capture(command, step, env=None):
                 print(line, file=log, flush=True)
             return process.wait(), "\n".join(lines)
         finally:
+            process.stdout.close()
             end(process)
 
 
@@ -253,9 +254,9 @@ def ready():
 
 def installed(name, version):
     """Is this version of a package in .venv, completely?"""
-    pattern = f"{name}-{version}.dist-info" if "*" in version else f"{name}-{version}*.dist-info"
     sites = [VENV / "Lib" / "site-packages", *VENV.glob("lib/python3*/site-packages")]
-    folders = [folder for site in sites for folder in site.glob(pattern)]
+    names = [f"{name}-{version}.dist-info", f"{name}-{version}+*.dist-info"]
+    folders = [folder for site in sites for pattern in names for folder in site.glob(pattern)]
     return any((folder / "RECORD").exists() and (folder / "INSTALLER").exists() for folder in folders)
 
 
@@ -314,7 +315,7 @@ def install_uv():
     if installed("uv", pin.removeprefix("uv==")):
         return True
     with Step("installer uv") as step:
-        code, output = capture(pip("install", "-q", pin), step)
+        code, output = capture(pip("install", pin), step)
         if code and reason(output) in (advice for _, advice in REASONS[:4]):
             raise Stop(f"installer uv failed: {reason(output)} (full log: {LOG})")
     if code:

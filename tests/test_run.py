@@ -1,0 +1,340 @@
+"""run.py: what it understands, what it says when something fails, and that nothing is left half done."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A fresh run.py whose root is an empty folder with the project's version files."""
+    spec = importlib.util.spec_from_file_location("run", ROOT / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("pyproject.toml", "requirements.txt"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    venv = tmp_path / ".venv"
+    places = {"ROOT": tmp_path, "VENV": venv, "LOG": tmp_path / "run.log"}
+    places |= {"STAMP": venv / "ready.txt", "UNFINISHED": venv / "unfinished.txt"}
+    for name, value in places.items():
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "PYTHON", Path(sys.executable))
+    return module
+
+
+def fake_environment(run: ModuleType) -> None:
+    """A .venv that looks complete, without the minute that a real one takes."""
+    run.VENV.mkdir()
+    (run.VENV / "pyvenv.cfg").write_text(f"version = {sys.version.split()[0]}\n")
+    run.STAMP.write_text(run.fingerprint())
+    run.venv_python = lambda: sys.version.split()[0]
+
+
+# ---- the Python that starts it -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [(3, 6, 9), (3, 10, 14), (3, 14, 0)])
+def test_a_wrong_python_is_told_in_one_line(version: tuple[int, ...]) -> None:
+    code = f"import sys; sys.version_info = {version}; exec(open('run.py', encoding='utf-8').read())"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert f"Python {version[0]}.{version[1]} is not supported" in line
+    assert "3.11, 3.12 or 3.13" in line
+
+
+def test_only_the_standard_library_is_imported() -> None:
+    import ast
+
+    tree = ast.parse((ROOT / "run.py").read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names <= sys.stdlib_module_names
+
+
+# ---- arguments -----------------------------------------------------------------------------------
+
+
+def test_help_names_every_command(run: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    assert run.main([]) == run.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"run.py {name} " in text for name in run.COMMANDS)
+
+
+def test_arguments_after_two_dashes_are_handed_on(run: ModuleType) -> None:
+    options = run.parse(["test", "--pip", "--", "-k", "metrics", "--open"])
+    assert (options.command, options.pip, options.open) == ("test", True, False)
+    assert options.rest == ["-k", "metrics", "--open"]
+
+
+@pytest.mark.parametrize("arguments", [["bok"], ["book", "--fast"]])
+def test_unknown_words_are_refused(
+    run: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as exit:
+        run.main(arguments)
+    assert exit.value.code == 2
+    assert arguments[-1] in capsys.readouterr().err
+
+
+# ---- failures in one line ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "advice"),
+    [
+        (
+            "WARNING: Retrying ... NameResolutionError('Failed to resolve')\nERROR: No matching distribution found",
+            "internet",
+        ),
+        (
+            "error: Failed to fetch: `https://x/`\n  Caused by: client error (Connect)\n  Caused by: dns error",
+            "internet",
+        ),
+        ("ERROR: No matching distribution found for torch==2.13.0+cpu", "no build for Python 3."),
+        (
+            "  x No solution found\n  `-> Because torch==9 has no wheels with a matching platform tag",
+            "no build for Python 3.",
+        ),
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("error: failed to create file: Read-only file system (os error 30)", "no right to write"),
+        ("PermissionError: [Errno 13] Permission denied: '/opt/x'", "no right to write"),
+        ("ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED]", "PIP_CERT"),
+        ("The virtual environment was not created because ensurepip is not available.", "python3-venv"),
+        ("OSError: [WinError 206] The filename or extension is too long", "too long for Windows"),
+        ("something\nnew happened\n", "new happened"),
+        ("", "printed nothing"),
+    ],
+)
+def test_the_reason_is_what_to_do(run: ModuleType, output: str, advice: str) -> None:
+    found = run.reason(output)
+    assert advice in found
+    assert "\n" not in found
+
+
+def test_a_failed_step_is_one_line_and_a_full_log(run: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    code = "print('first'); raise SystemExit('getaddrinfo failed')"
+    run.COMMANDS["data"] = lambda options: run.do("fetching", [sys.executable, "-c", code])
+    assert run.main(["data"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("run.py: fetching failed: no connection")
+    assert str(run.LOG) in line
+    assert "first\ngetaddrinfo failed" in run.LOG.read_text(encoding="utf-8")
+
+
+def test_an_error_of_the_file_system_is_one_line(run: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    run.LOG = run.ROOT / "missing folder" / "run.log"
+    run.COMMANDS["data"] = lambda options: run.do("fetching", [sys.executable, "-c", ""])
+    assert run.main(["data"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "missing folder" in line
+
+
+def test_too_little_disk_is_told_before_anything_is_installed(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    usage = shutil.disk_usage(ROOT)._replace(free=10**9)
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda path: usage)
+    assert run.main(["data"]) == 1
+    assert "only 1.0 GB are free" in capsys.readouterr().err
+    assert not run.VENV.exists()
+
+
+def test_without_a_network_a_first_run_ends_in_one_line(tmp_path: Path) -> None:
+    for name in ("run.py", "pyproject.toml", "requirements.txt"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    nowhere = "http://127.0.0.1:9/simple"  # the discard port: nothing listens
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+    env |= {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": nowhere,
+        "PIP_RETRIES": "1",
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    result = subprocess.run(
+        [sys.executable, "run.py", "book"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "check the internet connection" in line
+    assert "Retrying" not in line
+    assert not (tmp_path / ".venv" / "ready.txt").exists()
+
+
+# ---- progress and interruption -------------------------------------------------------------------
+
+
+def test_progress_bars_are_cut_at_carriage_returns(run: ModuleType) -> None:
+    code = r"import sys; sys.stdout.buffer.write('10 %\r50 %\r\nend\n\xe4\xf6'.encode())"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert [piece for piece in run.pieces(process.stdout) if piece] == ["10 %", "50 %", "end", "\xe4\xf6"]
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent by a POSIX signal here")
+def test_ctrl_c_stops_the_child_and_says_so_in_one_line(tmp_path: Path) -> None:
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    code = (
+        f"import pathlib, run, sys; run.LOG = pathlib.Path({str(tmp_path / 'run.log')!r})\n"
+        f"run.COMMANDS['data'] = lambda options: run.do('sleeping', [sys.executable, '-c', {child!r}])\n"
+        "sys.exit(run.main(['data']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    log = tmp_path / "run.log"
+    pid = wait_for(
+        lambda: log.exists() and [line for line in log.read_text().splitlines() if line.isdigit()]
+    )[0]
+    os.killpg(process.pid, signal.SIGINT)
+    error = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 130
+    assert "run.py: stopped; the same command goes on from here" in error
+    assert "Traceback" not in error
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+# ---- installing ----------------------------------------------------------------------------------
+
+
+def succeed(*words: str) -> list[str]:
+    return [sys.executable, "-c", "", *words]
+
+
+FAIL = [sys.executable, "-c", "raise SystemExit('not this way')"]
+
+
+def test_the_next_way_is_tried_when_one_fails(run: ModuleType) -> None:
+    run.VENV.mkdir()
+    run.install("packages", FAIL, succeed("second"))
+    log = run.LOG.read_text(encoding="utf-8")
+    assert log.index("not this way") < log.index("second")
+    assert not run.UNFINISHED.exists()
+
+
+def test_a_broken_installation_is_installed_over(run: ModuleType) -> None:
+    run.VENV.mkdir()
+    with pytest.raises(run.Stop, match="packages failed: not this way"):
+        run.install("packages", FAIL)
+    assert run.UNFINISHED.exists()
+    run.install("packages", succeed())
+    assert "--force-reinstall" in run.LOG.read_text(encoding="utf-8").splitlines()[-1]
+    run.install("packages", succeed("again"))
+    assert run.LOG.read_text(encoding="utf-8").splitlines()[-1].endswith("again")
+
+
+def dist_info(run: ModuleType, name: str, *files: str) -> None:
+    folder = run.VENV / "lib" / "python3.11" / "site-packages" / f"{name}.dist-info"
+    folder.mkdir(parents=True)
+    for file in files:
+        (folder / file).touch()
+
+
+def test_a_package_counts_when_it_is_complete(run: ModuleType) -> None:
+    assert not run.installed("torch", "2.13.0")
+    dist_info(run, "torch-2.13.0+cpu", "INSTALLER")
+    assert not run.installed("torch", "2.13.0")
+    dist_info(run, "uv-0.13.9", "INSTALLER", "RECORD")
+    assert run.installed("uv", "0.13.9")
+    assert not run.installed("uv", "0.13")
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_torch_on_linux_never_brings_cuda(run: ModuleType, uv: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run.sys, "platform", "linux")
+    tried = []
+    monkeypatch.setattr(run, "install", lambda title, *commands: tried.extend(commands))
+    run.install_torch(uv)
+    assert len(tried) == 2
+    for command in tried:
+        assert "--no-deps" in command
+        assert command[-1].endswith("+cpu") or "--torch-backend=cpu" in command
+
+
+def test_versions_are_read_from_the_files(run: ModuleType) -> None:
+    assert f"torch=={run.torch_version()}" in run.project()["dependencies"]
+    assert run.locked("uv") in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_environment_is_ready_until_a_version_file_changes(run: ModuleType) -> None:
+    assert not run.ready()
+    fake_environment(run)
+    assert run.ready()
+    lock = run.ROOT / "requirements.txt"
+    lock.write_bytes(lock.read_bytes().replace(b"\n", b"\r\n"))
+    assert run.ready(), "line ends of Windows are no change"
+    lock.write_bytes(lock.read_bytes() + b"extra==1.0\n")
+    assert not run.ready()
+
+
+def test_a_moved_environment_is_not_ready(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_environment(run)
+    moved = run.VENV.rename(run.ROOT / "elsewhere")
+    monkeypatch.setattr(run, "VENV", moved)
+    monkeypatch.setattr(run, "STAMP", moved / "ready.txt")
+    assert not run.ready()
+
+
+def test_nothing_is_installed_twice(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_environment(run)
+    monkeypatch.setattr(run, "capture", lambda *_: pytest.fail("a command was run"))
+    run.prepare()
+
+
+def test_settings_of_the_reader_do_not_reach_the_notebooks(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PYTHONPATH", "PYTHONHOME", "MPLBACKEND"):
+        monkeypatch.setenv(name, "x")
+    env = run.environment()
+    assert not {"PYTHONPATH", "PYTHONHOME", "MPLBACKEND"} & env.keys()
+    for name in ("IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR"):
+        assert Path(env[name]).is_relative_to(run.VENV)
+    assert "JUPYTER_CONFIG_DIR" not in run.environment(own_jupyter=True).keys() - os.environ.keys()
+
+
+# ---- clean and doctor ----------------------------------------------------------------------------
+
+
+def test_clean_removes_what_was_built_and_all_the_environment_too(run: ModuleType) -> None:
+    fake_environment(run)
+    for name in ("_build/html", ".pytest_cache", "notebooks"):
+        (run.ROOT / name).mkdir(parents=True)
+    run.LOG.touch()
+    assert run.main(["clean"]) == 0
+    left = {path.name for path in run.ROOT.iterdir()}
+    assert left == {"notebooks", ".venv", "pyproject.toml", "requirements.txt"}
+    assert run.main(["clean", "--all"]) == 0
+    assert not run.VENV.exists()
+
+
+def test_doctor_works_before_anything_is_installed(run: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    assert run.main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("]")[0] for line in lines] == ["[OK", "[OK", "[FAIL"]
+    assert "python run.py book" in lines[-1]
