@@ -71,7 +71,7 @@ REASONS = [
         r"name resolution|NameResolution|getaddrinfo|NewConnectionError|Network is unreachable|dns error|ConnectTimeout|ReadTimeout"
         r"|client error \(Connect\)|Connection refused|Connection reset|No route to host|Could not resolve|ProxyError"
         r"|tunnel error",
-        "no connection to the package server: check the internet connection (or the proxy), then run the same command again",
+        "no connection to {host}: check the internet connection (or the proxy), then run the same command again",
     ),
     (
         r"WinError 206|file name or extension is too long|file name too long",
@@ -167,7 +167,8 @@ def reason(output):
     """The advice for what a failed command printed, or its last line."""
     for pattern, advice in REASONS:
         if re.search(pattern, output, re.IGNORECASE):
-            return advice
+            hosts = re.findall(r"(?:https?://|host=')([\w.-]+)", output) or ["the package server"]
+            return advice.replace("{host}", hosts[-1])
     return (output.strip().splitlines() or ["it printed nothing"])[-1].strip()
 
 
@@ -293,10 +294,8 @@ def check_disk():
 
 
 def make_venv():
-    version = venv_python()
-    if version:
-        if not version.startswith(f"{sys.version_info[0]}.{sys.version_info[1]}."):
-            print(f"   .venv stays with Python {version} ('python run.py clean --all' removes it)")
+    """A half-made environment stays when it has the Python that runs this; a finished one always stays."""
+    if venv_python() == sys.version.split()[0]:
         return
     do("new environment .venv", [sys.executable, "-m", "venv", "--clear", VENV], env=dict(os.environ))
 
@@ -316,7 +315,7 @@ def install_uv():
         return True
     with Step("installer uv") as step:
         code, output = capture(pip("install", pin), step)
-        if code and reason(output) in (advice for _, advice in REASONS[:4]):
+        if code and any(re.search(pattern, output, re.IGNORECASE) for pattern, _ in REASONS[:4]):
             raise Stop(f"installer uv failed: {reason(output)} (full log: {LOG})")
     if code:
         print("   uv is not to be had here: pip installs instead, which takes a few minutes")

@@ -102,6 +102,7 @@ def test_unknown_words_are_refused(
             "error: Failed to fetch: `https://x/`\n  Caused by: client error (Connect)\n  Caused by: dns error",
             "internet",
         ),
+        ("HTTPSConnectionPool(host='pypi.org', port=443): ConnectTimeoutError", "no connection to pypi.org:"),
         ("ERROR: No matching distribution found for torch==2.13.0+cpu", "no build for Python 3."),
         (
             "  x No solution found\n  `-> Because torch==9 has no wheels with a matching platform tag",
