@@ -1,0 +1,65 @@
+"""Links, anchors and sources of built pages, with the standard library only."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "audio": "src", "video": "src", "source": "src"}
+ROOT = "http://book.invalid/"  # stands for the root of the site while links are resolved
+
+
+@dataclass
+class Page:
+    """What a page offers (anchors) and what it asks for (links)."""
+
+    anchors: set[str] = field(default_factory=set)
+    duplicates: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+    alts: list[str | None] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.page = Page()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        anchor = attrs.get("id")
+        if anchor in self.page.anchors:
+            self.page.duplicates.add(anchor)
+        if anchor:
+            self.page.anchors.add(anchor)
+        if tag == "img":
+            self.page.alts.append(attrs.get("alt"))
+        if attrs.get(LINKS.get(tag)):
+            self.page.links.append(attrs[LINKS[tag]])
+
+
+def read(path: Path) -> Page:
+    reader = _Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    return reader.page
+
+
+def read_site(site: Path) -> dict[str, Page]:
+    """Every page of the site by its address below the root."""
+    return {path.relative_to(site).as_posix(): read(path) for path in sorted(site.rglob("*.html"))
+            if "_static" not in path.relative_to(site).parts}
+
+
+def broken(site: Path, pages: dict[str, Page]) -> list[str]:
+    """Links inside the site whose file or anchor does not exist, each with the page that has it."""
+    faults = []
+    for name, page in pages.items():
+        for link in page.links:
+            target = urlsplit(urljoin(ROOT + name, link))
+            if f"{target.scheme}://{target.netloc}/" != ROOT:
+                continue
+            path, anchor = unquote(target.path.lstrip("/")) or "index.html", unquote(target.fragment)
+            if not (site / path).is_file():
+                faults.append(f"{name}: {link} leads to {path}, which does not exist")
+            elif anchor and path in pages and anchor not in pages[path].anchors:
+                faults.append(f"{name}: {link} leads to an anchor that {path} does not have")
+    return faults
