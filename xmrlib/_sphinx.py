@@ -150,9 +150,14 @@ def _info_bar(app: Any, pagename: str, context: dict[str, Any], doctree: Any) ->
 
 
 def _mend_page(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    if doctree is not None and context.get("page_source_suffix") == ".ipynb" and "</h1>" in context["body"]:
-        bar = _info_bar(app, pagename, context, doctree)
-        context["body"] = context["body"].replace("</h1>", "</h1>\n" + bar, 1)
+    context["css_files"] = [css for css in context["css_files"] if "thebe" not in str(css.filename)]
+    if doctree is None:
+        return
+    # sphinx-exercise gives every exercise of a page the same id
+    body = re.sub(r' id="(exercise|solution)-content"', "", context["body"])
+    if context.get("page_source_suffix") == ".ipynb":
+        body = body.replace("</h1>", "</h1>\n" + _info_bar(app, pagename, context, doctree), 1)
+    context["body"] = body
 
 
 # --- publication ---------------------------------------------------------------------------------
