@@ -14,6 +14,9 @@ from xmrlib import _check
 
 __all__ = ["cosine", "neg_sq_euclid", "normalize", "topk"]
 
+_BLOCK_COLUMNS = 4096  # gallery items scored at a time
+_BLOCK_SCORES = 2**20  # scores held at a time: 4 MB of float32
+
 
 def normalize(X: ArrayLike) -> np.ndarray:
     r"""Rows of unit Euclidean length, :math:`x_i / \lVert x_i \rVert_2`.
@@ -71,10 +74,14 @@ def neg_sq_euclid(Q: ArrayLike, X: ArrayLike) -> np.ndarray:
 def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k items of largest inner product for every query, exactly, best first.
 
-    Q is (q, d) and X is (n, d). Returns ``scores (q, k)`` and ``ids (q, k)``, int64 row numbers of X.
-    Equal scores come in the order of their ids, smaller id first.
-    Raises ValueError for k outside 1..n, columns that differ in number, NaN, infinity or an empty array.
-    Introduced in chapter 1.
+    Q is (q, d) and X is (n, d). Returns ``scores (q, k)``, float32 when Q and X are, else float64, and
+    ``ids (q, k)``, int64 row numbers of X. Equal scores come in the order of their ids, smaller id first.
+    The scores are matrix products of blocks, whose last bits may differ from those of ``Q @ X.T`` in one piece;
+    the order is exact for the scores as they were computed, so expect the same ids as elsewhere except where
+    scores differ by rounding. The scores of a few thousand items are held at a time, never all q x n.
+
+    Raises ValueError for k outside 1..n, columns that differ in number, NaN, infinity, an empty array, and inner
+    products that overflow. Introduced in chapter 1.
 
     >>> scores, ids = topk([[1.0, 0.0]], [[0.2, 0.0], [0.9, 0.0], [0.2, 5.0], [0.5, 0.0]], k=3)
     >>> ids
@@ -84,9 +91,69 @@ def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     Q, X = _pair(Q, X)
     k = _check.integer("k", k, 1, len(X))
-    scores = Q @ X.T
-    ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(scores, ids, axis=1), ids
+    columns = max(_BLOCK_COLUMNS, 4 * k)
+    rows = max(1, _BLOCK_SCORES // columns)
+    parts = [_topk(Q[i : i + rows], X, k, columns) for i in range(0, len(Q), rows)]
+    scores, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if not np.isfinite(scores).all():
+        raise _overflow(scores.dtype)
+    return scores, ids
+
+
+def _topk(Q: np.ndarray, X: np.ndarray, k: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Search for a few queries, block after block of the gallery. `best` holds query, score and id."""
+    floor = np.full(len(Q), -np.inf, Q.dtype)  # what an item must reach to matter
+    best = waiting = np.empty(0, np.int64), np.empty(0, Q.dtype), np.empty(0, np.int64)
+    buffer = np.empty((len(Q), min(columns, len(X))), Q.dtype)
+    for start in range(0, len(X), columns):
+        block = X[start : start + columns]
+        scores = np.matmul(Q, block.T, out=buffer[:, : len(block)])
+        query, score, item = _candidates(scores, floor, k)
+        waiting = _join(waiting, (query, score, item + start))
+        if start == 0 or len(waiting[0]) > k * len(Q) or start + columns >= len(X):
+            best, waiting = _best(_join(best, waiting), k), tuple(part[:0] for part in waiting)
+            if len(best[0]) == k * len(Q):  # later items have larger ids: to get in they must be better
+                floor = np.nextafter(best[1].reshape(-1, k)[:, -1], np.inf, dtype=Q.dtype)
+    return best[1].reshape(-1, k), best[2].reshape(-1, k)
+
+
+def _candidates(scores: np.ndarray, floor: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Query, score and column of all scores >= floor that can be among the k best of their row.
+
+    Columns are put in groups and most groups are dismissed by their maximum. When the floor is too low to help,
+    the k-th largest maximum is a better one, since k items reach it.
+    """
+    m, n = scores.shape
+    size = next(size for size in (16, 8, 4, 2, 1) if n % size == 0 and (size == 1 or n >= 2 * k * size))
+    groups = scores.reshape(m, size, n // size)
+    maxima = groups.max(axis=1)
+    if not (maxima < np.inf).all():
+        raise _overflow(scores.dtype)
+    hopeful = maxima >= floor[:, None]
+    if np.count_nonzero(hopeful) > 2 * k * m:
+        floor = np.maximum(floor, np.partition(maxima, -k, axis=1)[:, -k])
+        hopeful = maxima >= floor[:, None]
+    query, group = np.divmod(np.flatnonzero(hopeful), n // size)
+    members = groups[query, :, group]
+    which, member = np.nonzero(members >= floor[query, None])
+    return query[which], members[which, member], member * (n // size) + group[which]
+
+
+def _best(candidates: tuple[np.ndarray, ...], k: int) -> tuple[np.ndarray, ...]:
+    """The k best of every query: score descending, then id ascending."""
+    query, score, item = candidates
+    order = np.lexsort((item, -score, query))
+    query = query[order]
+    kept = np.arange(len(query)) - np.searchsorted(query, query) < k
+    return query[kept], score[order[kept]], item[order[kept]]
+
+
+def _join(a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(np.concatenate(pair) for pair in zip(a, b, strict=True))
+
+
+def _overflow(dtype: np.dtype) -> ValueError:
+    return ValueError(f"inner products of Q and X overflow {dtype}; expected smaller numbers, or float64")
 
 
 def _normalize(name: str, X: Any) -> np.ndarray:
