@@ -1,7 +1,7 @@
 """The data of the book: the stamps, the reader's own files, and the published Wikipedia features (chapter 1)."""
 
 from ._errors import BadRowsError, DownloadError, MissingDataError
-from .stamps import Stamp, Stamps, find_stamps, load_stamps, short_caption
+from .stamps import Stamp, Stamps, check_stamps, fetch_stamps, find_stamps, load_stamps, short_caption
 
 __all__ = [
     "BadRowsError",
@@ -9,6 +9,8 @@ __all__ = [
     "MissingDataError",
     "Stamp",
     "Stamps",
+    "check_stamps",
+    "fetch_stamps",
     "find_stamps",
     "load_stamps",
     "short_caption",

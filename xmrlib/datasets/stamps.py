@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import overload
 
 import numpy as np
 
-from . import _split
+from .. import image, store
+from . import _download, _split
 from ._errors import BadRowsError, MissingDataError
 
-__all__ = ["RELEASE", "Stamp", "Stamps", "find_stamps", "load_stamps", "short_caption"]
+__all__ = ["Stamp", "Stamps", "check_stamps", "fetch_stamps", "find_stamps", "load_stamps", "short_caption"]
 
 RELEASE = "2022.06.04"
 LICENCE = (
@@ -30,11 +34,25 @@ LICENCE = (
     "single files GFDL, CC BY, CC BY-SA or public domain"
 )
 MAX_WORDS = 12
+PACKAGE = "tuxpaint-stamps-default"
+_DEB = f"debian/pool/main/t/tuxpaint-stamps/{PACKAGE}_{RELEASE}-1_all.deb"
+_DEB_SHA256 = "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34"
+SOURCES = (  # Debian's package, today's and its archives; then the upstream release
+    _download.Source(f"https://deb.debian.org/{_DEB}", _DEB_SHA256),
+    _download.Source(f"https://snapshot.debian.org/archive/debian/20250520T000000Z/{_DEB[7:]}", _DEB_SHA256),
+    _download.Source(f"https://archive.debian.org/{_DEB}", _DEB_SHA256),
+    _download.Source(
+        "https://downloads.sourceforge.net/project/tuxpaint/tuxpaint-stamps/2022-06-04/tuxpaint-stamps-2022.06.04.tar.gz",
+        "842065576fae554358e00e51d71a492616a6490b12b592228067477c287a0bf8",
+    ),
+)
+INSIDE = r"(?:usr/share/tuxpaint|[^/]+)/stamps"
 
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|【[^【】]*】)")
 _LATER = re.compile(r"(?<=[.!?])\s.*|(?<=[。！？।])(?![。！？।”」』]).+|\s*—.*", re.DOTALL)
-_LINE = re.compile(r"(\w+(?:@\w+)?)\.utf8=(.*)")
-_SPOKEN = re.compile(r"(.+)_desc(?:_([a-z]{2,3}(?:_[A-Z]{2})?))?")
+_LINE = re.compile(r"(\w+(?:@\w+)?)\.utf8=(.*\S.*)")
+_NAME = re.compile(r"(.+?)((?:_desc(?:_[a-z]{2,3}(?:_[A-Za-z]{2})?)?)?\.(?:txt|png|svg|ogg|wav))")
+_SPOKEN = re.compile(r"_desc(?:_(.+))?\.(?:ogg|wav)")
 
 
 @dataclass(frozen=True)
@@ -143,8 +161,6 @@ class Stamps(Sequence[Stamp]):
 
     def images(self, size: int = 224) -> np.ndarray:
         """All pictures by `xmrlib.image.load`: (n, size, size, 3) uint8, kept in the user's cache (chapter 1)."""
-        from .. import image
-
         return image.load_stack([stamp.picture for stamp in self], size, self._picture_digests)
 
     def relevance(self, queries: np.ndarray | None = None, gallery: np.ndarray | None = None) -> np.ndarray:
@@ -182,57 +198,164 @@ def _short(stamp: Stamp, lang: str) -> str:
     return whole if stamp.caption == stamp.captions["en"] else short_caption(whole)
 
 
-def find_stamps(path: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of the collection: `path` or XMRLIB_STAMPS, else the system's, else the user's cache (chapter 1)."""
-    explicit = path if path is not None else os.environ.get("XMRLIB_STAMPS")
-    if explicit is not None:
-        places = [Path(explicit) / "stamps", Path(explicit)]
-    else:
-        places = [
-            Path(sys.prefix, "share/tuxpaint/stamps"),
-            Path("/usr/local/share/tuxpaint/stamps"),
-            Path("/usr/share/tuxpaint/stamps"),
-        ]
-    for place in places:
-        if place.is_dir():
+def find_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True) -> Path:
+    """The folder of the collection (chapter 1).
+
+    `path`, else the environment variable XMRLIB_STAMPS, else the first of the system's installation and the user's
+    cache that holds the release. All files are compared with the manifest of hashes once; the result is remembered
+    until a file changes. MissingDataError if there is none, or the named one is not the release.
+    """
+    explicit = path if path is not None else os.environ.get("XMRLIB_STAMPS") or None
+    places = _system_places() + [_cache_place()] if explicit is None else _inside(Path(explicit))
+    found = [place for place in places if place.is_dir()]
+    found = found if explicit is None else found[:1]
+    faults: list[str] = []
+    for place in found:
+        try:
+            if verify:
+                check_stamps(place)
+        except MissingDataError as error:
+            faults.append(str(error))
+        else:
             return place
-    raise MissingDataError(f"no stamps in {', '.join(map(str, places))}")
+    looked = f"no Tux Paint stamps found in {', '.join(map(str, places))}"
+    raise MissingDataError(f"{'; '.join(faults) or looked}; to get release {RELEASE}, {_HOW}")
 
 
-def load_stamps(path: str | os.PathLike[str] | None = None) -> Stamps:
-    """The clean collection: everything but symbols, captions of at most 12 words, each picture once (chapter 1)."""
-    return _clean(_read(find_stamps(path)))
+_HOW = (
+    f"run `python run.py data`, or on Debian or Ubuntu `sudo apt install {PACKAGE}`, "
+    "or set XMRLIB_STAMPS to a folder that has it"
+)
 
 
-def _read(root: Path) -> list[Stamp]:
-    names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*.*") if p.is_file())
-    files = {name.rpartition(".")[0::2]: root / name for name in names}
-    spoken: dict[str, dict[str, Path]] = {}
-    for (stem, ending), file in files.items():
-        if ending in ("ogg", "wav") and (match := _SPOKEN.fullmatch(stem)):
-            spoken.setdefault(match[1], {}).setdefault(match[2] or "en", file)
-    stamps = []
-    for (stem, ending), file in files.items():
-        picture = files.get((stem, "png")) or files.get((stem, "svg"))
-        if ending != "txt" or picture is None:
-            continue
-        category = tuple(stem.split("/")[:-1])
-        photo = (stem, "svg") not in files and "cartoon" not in category
-        sound = files.get((stem, "ogg")) or files.get((stem, "wav"))
-        captions, voices = MappingProxyType(_captions(file)), MappingProxyType(spoken.get(stem, {}))
-        stamps.append(Stamp(stem, picture, captions, sound, voices, category, LICENCE, photo))
-    return stamps
+def _inside(folder: Path) -> list[Path]:
+    return [folder / "share/tuxpaint/stamps", folder / "data/stamps", folder / "stamps", folder]
+
+
+def _system_places() -> list[Path]:
+    if sys.platform == "win32":
+        return [Path(os.environ.get("PROGRAMFILES", r"C:\Program Files"), "TuxPaint", "data", "stamps")]
+    prefixes = [sys.prefix, "/usr/local", "/usr", "/opt/homebrew", "/opt/local"]
+    places = [Path(prefix, "share", "tuxpaint", "stamps") for prefix in prefixes]
+    return [*places, Path("/Library/Application Support/TuxPaint/stamps")]
+
+
+def _cache_place() -> Path:
+    return store.cache_dir() / f"tuxpaint-stamps-{RELEASE}"
+
+
+def check_stamps(folder: Path) -> None:
+    """MissingDataError naming the first few stamps of `folder` that differ from the manifest (chapter 1).
+
+    The outcome for an unchanged folder (names, sizes, times) is remembered in the user's cache.
+    """
+    stamps = _scan(folder)
+    manifest = resources.files(__package__).joinpath("stamps.sha256").read_text("utf-8")
+    states = [(name, s.st_size, s.st_mtime_ns) for files in stamps.values() for name, s in _stats(files)]
+    key = ["checked stamps", str(folder.absolute()), manifest, repr(states)]
+    store.cached_array(key, lambda: _compare(folder, stamps, manifest), folder="checked")
+
+
+def _stats(files: Mapping[str, Path]) -> Iterator[tuple[str, os.stat_result]]:
+    return ((str(file), file.stat()) for file in files.values())
+
+
+def _compare(folder: Path, stamps: Mapping[str, Mapping[str, Path]], manifest: str) -> np.ndarray:
+    faults = []
+    for line in manifest.splitlines():
+        digest, count, name = line.split(" ", 2)
+        files = stamps.get(name, {})
+        if len(files) != int(count):
+            faults.append(f"{name} ({len(files)} of {count} files)")
+        elif _digest(files) != digest:
+            faults.append(f"{name} (other content)")
+    if faults:
+        more = "" if len(faults) <= 5 else f" and {len(faults) - 5} more"
+        raise MissingDataError(f"{folder} is not release {RELEASE}: {', '.join(faults[:5])}{more}")
+    return np.ones(1)
+
+
+def _digest(files: Mapping[str, Path]) -> str:
+    """First 32 hex digits of the SHA-256 over ending and SHA-256 of each file of a stamp."""
+    key = hashlib.sha256()
+    for ending in sorted(files):
+        key.update(f"{ending} {hashlib.sha256(files[ending].read_bytes()).hexdigest()}\n".encode())
+    return key.hexdigest()[:32]
+
+
+def write_manifest(folder: Path, path: Path) -> None:
+    """Write the manifest of a collection: a line a stamp, with digest, number of files and id (chapter 1)."""
+    lines = [f"{_digest(files)} {len(files)} {name}\n" for name, files in _scan(folder).items()]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def load_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True) -> Stamps:
+    """The clean collection: no symbols, short captions of at most 12 words, each picture once (chapter 1).
+
+    `path`: a folder with the collection; by default XMRLIB_STAMPS, the system's installation, the user's cache, in
+    this order. ``verify=False`` takes a folder of other stamps in the same layout. What is not in the clean
+    collection is listed with the reason in `Stamps.left_out`. MissingDataError if there is no collection or it is
+    damaged, BadRowsError if a caption file is broken.
+
+    >>> stamps = load_stamps()  # doctest: +SKIP
+    >>> len(stamps), stamps[4].id, stamps[4].captions["de"]  # doctest: +SKIP
+    (696, 'animals/birds/blackbird', 'Eine Amsel.')
+    """
+    root = find_stamps(path, verify)
+    drawings = set(resources.files(__package__).joinpath("drawings.txt").read_text("utf-8").split())
+    return _clean([_stamp(name, files, drawings) for name, files in _scan(root).items()])
+
+
+def _scan(root: Path) -> dict[str, dict[str, Path]]:
+    """Id → ending → file of everything that has a caption file and a picture, in the order of the ids."""
+    stamps: dict[str, dict[str, Path]] = {}
+    for folder, _, names in os.walk(root):
+        where = Path(folder).relative_to(root)
+        for match in filter(None, map(_NAME.fullmatch, names)):
+            stamps.setdefault((where / match[1]).as_posix(), {})[match[2]] = Path(folder, match[0])
+    whole = {name for name, files in stamps.items() if ".txt" in files and files.keys() & {".png", ".svg"}}
+    return {name: stamps[name] for name in sorted(whole)}
+
+
+def _stamp(name: str, files: Mapping[str, Path], drawings: Container[str]) -> Stamp:
+    category = tuple(name.split("/")[:-1])
+    spoken = {
+        m[1] or "en": file for ending, file in sorted(files.items()) if (m := _SPOKEN.fullmatch(ending))
+    }
+    return Stamp(
+        id=name,
+        picture=files.get(".png") or files[".svg"],
+        captions=MappingProxyType(_captions(files[".txt"])),
+        sound=files.get(".ogg") or files.get(".wav"),
+        spoken=MappingProxyType(spoken),
+        category=category,
+        licence=LICENCE,
+        photo=".svg" not in files and "cartoon" not in category and name not in drawings,
+    )
 
 
 def _captions(file: Path) -> dict[str, str]:
-    try:
-        first, *lines = file.read_text("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise BadRowsError(file, [(1, f"not UTF-8 ({error.reason} at byte {error.start})")]) from None
-    captions = {"en": first.strip()}
-    for line in lines:
-        if match := _LINE.fullmatch(line.rstrip("\r")):
+    """A caption file: the English text, then lines like ``de.utf8=Eine Amsel.``; BadRowsError unless all are so."""
+    captions: dict[str, str] = {}
+    problems: list[tuple[int, str]] = []
+    for number, raw in enumerate(file.read_bytes().splitlines(), start=1):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            problems.append((number, f"not UTF-8: {error.reason}"))
+            continue
+        match = _LINE.fullmatch(line)
+        if number == 1:
+            captions["en"] = line
+        elif match is None or match[1] in captions:
+            if line:
+                problems.append((number, f"expected a new language.utf8=text, got {line[:40]!r}"))
+        else:
             captions[match[1]] = match[2].strip()
+    if not captions.get("en"):
+        problems.insert(0, (1, "empty English caption"))
+    if problems:
+        raise BadRowsError(file, problems)
     return captions
 
 
@@ -242,13 +365,48 @@ def _clean(stamps: Sequence[Stamp]) -> Stamps:
     seen: dict[bytes, str] = {}
     for stamp in stamps:
         words = len(stamp.caption.split())
-        picture = hashlib.sha256(stamp.picture.read_bytes()).digest()
         if stamp.category[:1] == ("symbols",):
             left_out[stamp.id] = "symbol"
         elif not 1 <= words <= MAX_WORDS:
             left_out[stamp.id] = f"caption of {words} words"
-        elif seen.setdefault(picture, stamp.id) != stamp.id:
-            left_out[stamp.id] = f"same picture as {seen[picture]}"
+        elif (first := seen.setdefault(stamp.picture.read_bytes(), stamp.id)) != stamp.id:
+            left_out[stamp.id] = f"same picture as {first}"
         else:
             kept.append(stamp)
     return Stamps(kept, left_out)
+
+
+def fetch_stamps(progress: bool = True) -> Path:
+    """The folder of the collection, installed (apt, where there is the right) or downloaded first (chapter 1).
+
+    Nothing is done if the release is there already. DownloadError says what failed; an interrupted call leaves
+    nothing half done and can be repeated.
+    """
+    try:
+        return find_stamps()
+    except MissingDataError:
+        if os.environ.get("XMRLIB_STAMPS"):
+            raise  # the reader named a folder: nothing else will do
+    if _install():
+        try:
+            return find_stamps()
+        except MissingDataError:
+            pass  # apt gave another build of the package: fall back on the published files
+    return _download.fetch_folder(SOURCES, _cache_place(), INSIDE, check_stamps, progress)
+
+
+def _install() -> bool:
+    """Install the release from Debian or Ubuntu, if this user may."""
+    if shutil.which("apt-get") is None:
+        return False
+    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if rights and shutil.which("sudo") is None:
+        return False
+    install = ["install", "-y", "--no-install-recommends", f"{PACKAGE}={RELEASE}*"]
+    return any(
+        all(
+            subprocess.run([*rights, "apt-get", *step], check=False, capture_output=True).returncode == 0
+            for step in steps
+        )
+        for steps in ([install], [["update"], install])
+    )
