@@ -5,6 +5,7 @@ package, lock and data are unchanged are not run again.
 """
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,13 +38,16 @@ def failures(root: Path) -> Iterator[str]:
         return
     result = executor.run_and_cache(filter_uris=paths, timeout=TIMEOUT_SECONDS)
     for uri in [*result.excepted, *result.errored]:
-        traceback = cache.get_project_record(uri).traceback or "could not be run"
+        traceback = re.sub(
+            r"\x1b\[[\d;]*m", "", cache.get_project_record(uri).traceback or "could not be run"
+        )
         yield f"{Path(uri).relative_to(root)}:\n{traceback.strip()}"
 
 
 def main() -> int:
     """Exit code 1, with the tracebacks, when a notebook failed."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger(__name__).setLevel(logging.INFO)  # "Executing: …", from the worker processes too
     failed = list(failures(Path.cwd()))
     print("\n\n".join(failed))
     return 1 if failed else 0
