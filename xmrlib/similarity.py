@@ -14,7 +14,7 @@ from xmrlib import _check
 
 __all__ = ["cosine", "neg_sq_euclid", "normalize", "topk"]
 
-_BLOCK_COLUMNS = 4096  # gallery items scored at a time
+_BLOCK_COLUMNS = 8192  # gallery items scored at a time
 _BLOCK_SCORES = 2**20  # scores held at a time: 4 MB of float32
 
 
