@@ -163,21 +163,25 @@ def end(process):
         process.wait()
 
 
+def last_line(output):
+    return (output.strip().splitlines() or ["it printed nothing"])[-1].strip()
+
+
 def reason(output):
     """The advice for what a failed command printed, or its last line."""
     for pattern, advice in REASONS:
         if re.search(pattern, output, re.IGNORECASE):
             hosts = re.findall(r"(?:https?://|host=')([\w.-]+)", output) or ["the package server"]
             return advice.replace("{host}", hosts[-1])
-    return (output.strip().splitlines() or ["it printed nothing"])[-1].strip()
+    return last_line(output)
 
 
-def do(title, command, env=None):
+def do(title, command, env=None, why=reason):
     """Run one command as one step; stop with one line if it fails."""
     with Step(title) as step:
         code, output = capture(command, step, env)
         if code:
-            raise Stop(f"{title} failed: {reason(output)} (full log: {LOG})")
+            raise Stop(f"{title} failed: {why(output)} (full log: {LOG})")
     return output
 
 
@@ -370,7 +374,7 @@ def write_kernel_config():
 
 def data(options):
     prepare(not options.pip)
-    print("   " + (do("the data", [PYTHON, "-m", "xmrlib.datasets"]).strip().splitlines() or [""])[-1])
+    print("  ", last_line(do("the data", [PYTHON, "-m", "xmrlib.datasets"], why=last_line)))
 
 
 def book(options):
