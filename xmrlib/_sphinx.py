@@ -160,6 +160,18 @@ def _mend_page(app: Any, pagename: str, templatename: str, context: dict[str, An
     context["body"] = body
 
 
+# --- reference of the package --------------------------------------------------------------------
+
+
+def _short_types(app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None):
+    """numpy's ArrayLike is spelled out over four lines unless it is called by its name."""
+    from numpy.typing import ArrayLike
+    from sphinx.util.typing import stringify_annotation
+
+    long = stringify_annotation(ArrayLike, "smart")
+    return tuple(text and text.replace(long, "ArrayLike") for text in (signature, returns))
+
+
 # --- publication ---------------------------------------------------------------------------------
 
 
@@ -227,6 +239,7 @@ def setup(app: Any) -> dict[str, bool]:
     _number_by_folder(app)
     app.connect("config-inited", _choose_cache, priority=400)
     app.connect("config-inited", _publish, priority=400)
+    app.connect("autodoc-process-signature", _short_types)
     app.connect("html-page-context", _mend_page, priority=600)  # after the buttons of the theme (501)
     app.connect("build-finished", _write_root_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

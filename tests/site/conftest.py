@@ -12,9 +12,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from site_pages import SITE
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = Path(os.environ.get("XMRLIB_SITE") or ROOT / "_build" / "html")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

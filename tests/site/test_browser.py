@@ -5,7 +5,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import SITE
+from site_pages import SITE
+
+pytestmark = pytest.mark.site
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 REDIRECTS = {"index.html"}

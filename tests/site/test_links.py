@@ -2,19 +2,21 @@
 
 import re
 
-import links
 import pytest
+import site_pages
+
+pytestmark = pytest.mark.site
 
 MEGABYTE = 1_000_000
 
 
 @pytest.fixture(scope="module")
 def pages(site):
-    return links.read_site(site)
+    return site_pages.read_site(site)
 
 
 def test_internal_links_and_anchors_exist(site, pages):
-    assert links.broken(site, pages) == []
+    assert site_pages.broken(site, pages) == []
 
 
 def test_anchors_are_unique(pages):
@@ -44,7 +46,7 @@ def test_the_page_for_missing_pages_has_links_that_hold_at_any_depth(pages):
 def test_the_checker_sees_planted_faults(tmp_path):
     (tmp_path / "a.html").write_text('<h1 id="x">A</h1><a href="b.html#y">b</a><img src="no.png"><a href="#x">x</a>')
     (tmp_path / "b.html").write_text('<p id="z"></p><p id="z"></p><a href="https://example.org/no">out</a>')
-    pages = links.read_site(tmp_path)
-    found = links.broken(tmp_path, pages)
+    pages = site_pages.read_site(tmp_path)
+    found = site_pages.broken(tmp_path, pages)
     assert len(found) == 2 and "b.html#y" in found[0] and "no.png" in found[1]
     assert pages["b.html"].duplicates == {"z"} and pages["a.html"].alts == [None]

@@ -1,12 +1,14 @@
-"""Links, anchors and sources of built pages, with the standard library only."""
+"""Where the built pages are; their links, anchors and sources, with the standard library only."""
 
+import os
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "audio": "src", "video": "src", "source": "src"}
-ROOT = "http://book.invalid/"  # stands for the root of the site while links are resolved
+SITE = Path(os.environ.get("XMRLIB_SITE") or Path(__file__).resolve().parents[2] / "_build" / "html")
+HOME = "http://book.invalid/"  # stands for the root of the site while links are resolved
 
 
 @dataclass
@@ -54,8 +56,8 @@ def broken(site: Path, pages: dict[str, Page]) -> list[str]:
     faults = []
     for name, page in pages.items():
         for link in page.links:
-            target = urlsplit(urljoin(ROOT + name, link))
-            if f"{target.scheme}://{target.netloc}/" != ROOT:
+            target = urlsplit(urljoin(HOME + name, link))
+            if f"{target.scheme}://{target.netloc}/" != HOME:
                 continue
             path, anchor = unquote(target.path.lstrip("/")) or "index.html", unquote(target.fragment)
             if not (site / path).is_file():
