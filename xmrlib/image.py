@@ -9,46 +9,69 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import resvg_py
+from PIL import Image, ImageOps
 
-from . import store
+from . import _check, store
 
-__all__ = ["color_histogram", "load", "load_stack"]
+__all__ = ["color_histogram", "load", "load_stack", "open_picture"]
 
 _FILL = 0.9  # part of the side that the picture takes
 
 
 def load(path: str | os.PathLike[str], size: int = 224) -> np.ndarray:
-    """A picture on white: cropped to its opaque box, its longer side 0.9 of `size`; (size, size, 3) uint8 (chapter 1).
+    """A picture on white: cropped to its opaque box, longer side 0.9 of `size`; (size, size, 3) uint8 (chapter 1).
 
-    PNG, JPEG and whatever else Pillow reads, and SVG. ValueError if the file is no picture or wholly transparent.
+    SVG, PNG, JPEG and whatever else Pillow reads. FileNotFoundError without such a file; ValueError if it is broken
+    or wholly transparent.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "red.png")
+    ...     Image.new("RGB", (40, 20), "red").save(path)
+    ...     picture = load(path, size=10)
+    >>> picture.shape, picture[0, 0].tolist(), picture[5, 5].tolist()
+    ((10, 10, 3), [255, 255, 255], [255, 0, 0])
     """
-    picture = _open(Path(path), size)
+    size = _check.integer("size", size, 8)
+    picture = open_picture(path, size)
     box = picture.getchannel("A").getbbox()
     if box is None:
-        raise ValueError(f"path = {str(path)!r}: the picture is empty (wholly transparent)")
+        raise ValueError(f"path = {str(path)!r}: expected a picture, got one that is wholly transparent")
     picture = picture.crop(box)
     scale = _FILL * size / max(picture.size)
     shape = tuple(max(1, round(side * scale)) for side in picture.size)
     picture = picture.convert("RGBa").resize(shape, Image.Resampling.LANCZOS).convert("RGBA")
     canvas = Image.new("RGBA", (size, size), "white")
     canvas.alpha_composite(picture, ((size - shape[0]) // 2, (size - shape[1]) // 2))
-    return np.asarray(canvas.convert("RGB"))
+    return np.array(canvas.convert("RGB"))
 
 
-def _open(path: Path, size: int) -> Image.Image:
-    if path.suffix.lower() == ".svg":
-        import resvg_py
+def open_picture(path: str | os.PathLike[str], size: int = 224) -> Image.Image:
+    """The decoded RGBA picture, fit for showing at `size` pixels; errors as `load` for a broken file (chapter 1)."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path = {str(path)!r}: expected a picture file")
+    try:
+        with Image.open(
+            io.BytesIO(_rasterise(path, size)) if path.suffix.lower() == ".svg" else path
+        ) as picture:
+            picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG need not be decoded in full
+            return ImageOps.exif_transpose(picture).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"path = {str(path)!r}: expected a picture, got {reason}") from error
 
-        # no system fonts: the same pixels on every computer; dpi: sizes in pt and mm are refused without it
-        options = {"width": 2 * size, "height": 2 * size, "dpi": 96, "skip_system_fonts": True}
-        data = bytes(resvg_py.svg_to_bytes(svg_path=str(path), **options))
-        return Image.open(io.BytesIO(data)).convert("RGBA")
-    return Image.open(path).convert("RGBA")
+
+def _rasterise(path: Path, size: int) -> bytes:
+    # no system fonts: the same pixels on every computer; sizes in pt and mm are refused without dpi
+    options = {"width": 2 * size, "height": 2 * size, "dpi": 96, "skip_system_fonts": True}
+    return bytes(resvg_py.svg_to_bytes(svg_path=str(path), **options))
 
 
 def load_stack(paths: Sequence[Path], size: int, digests: Sequence[str]) -> np.ndarray:
-    """All pictures of `paths` as (n, size, size, 3) uint8, kept in the user's cache by `digests` (chapter 1)."""
+    """The pictures of `paths`, (n, size, size, 3) uint8, kept in the user's cache under their `digests` (chapter 1)."""
+    _check.equal("length", "paths", len(paths), "digests", len(digests))
     return store.cached_array(
         ("image.load 1", size, list(digests)), lambda: _stack(paths, size), folder="images"
     )
@@ -62,13 +85,17 @@ def _stack(paths: Sequence[Path], size: int) -> np.ndarray:
 def color_histogram(images: np.ndarray, bins: int = 4) -> np.ndarray:
     """Share of the pixels in each of bins³ cells of the RGB cube: (n, bins³) float64, rows sum to 1 (chapter 1).
 
-    >>> color_histogram(np.zeros((1, 2, 2, 3), dtype=np.uint8), bins=2).tolist()
-    [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    Swain and Ballard (1991), section 2. `images` is uint8 (n, h, w, 3); ValueError otherwise.
+
+    >>> color_histogram(np.zeros((1, 2, 2, 3), dtype=np.uint8), bins=2)
+    array([[1., 0., 0., 0., 0., 0., 0., 0.]])
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise ValueError(f"images {images.dtype} {images.shape}: expected uint8 (n, h, w, 3)")
-    cell = (images.astype(np.int64) * bins // 256) @ np.array([bins * bins, bins, 1])
-    flat = cell.reshape(len(images), -1) + bins**3 * np.arange(len(images))[:, None]
-    counts = np.bincount(flat.ravel(), minlength=len(images) * bins**3).reshape(len(images), -1)
-    return counts / flat.shape[1]
+    images, bins = _check.array("images", images, 4, "u"), _check.integer("bins", bins, 1, 256)
+    if images.dtype != np.uint8 or images.shape[3] != 3:
+        raise _check.fail("images", f"{images.dtype} of shape {images.shape}", "uint8 (n, height, width, 3)")
+    counts = [np.bincount(_cells(picture, bins), minlength=bins**3) for picture in images]
+    return np.stack(counts) / (images.shape[1] * images.shape[2])
+
+
+def _cells(picture: np.ndarray, bins: int) -> np.ndarray:
+    return (picture.reshape(-1, 3).astype(np.int64) * bins // 256) @ np.array([bins * bins, bins, 1])

@@ -1,17 +1,31 @@
-"""The data of the book: the stamps, the reader's own files, and the published Wikipedia features (chapter 1)."""
+"""The data of the book: the stamps, the reader's own files, and the published Wikipedia features (chapter 1).
+
+>>> from xmrlib.datasets import load_stamps
+>>> stamps = load_stamps()  # doctest: +SKIP
+>>> stamps[4].id, stamps.captions("en")[4], stamps[4].captions["zh_CN"]  # doctest: +SKIP
+"""
 
 from ._errors import BadRowsError, DownloadError, MissingDataError
+from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
 from .stamps import Stamp, Stamps, check_stamps, fetch_stamps, find_stamps, load_stamps, short_caption
+from .wikipedia import Wikipedia, load_wikipedia
 
 __all__ = [
     "BadRowsError",
+    "CaptionedPictures",
     "DownloadError",
     "MissingDataError",
+    "Sounds",
     "Stamp",
     "Stamps",
+    "Wikipedia",
     "check_stamps",
     "fetch_stamps",
     "find_stamps",
+    "load_esc50",
+    "load_flickr8k",
+    "load_folder",
     "load_stamps",
+    "load_wikipedia",
     "short_caption",
 ]
