@@ -1,0 +1,364 @@
+"""The figures: what is drawn is what was given, in a style that can be read."""
+
+import io
+import warnings
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+
+from xmrlib import plot
+
+PICTURES = np.random.default_rng(0).integers(0, 255, (7, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with matplotlib.rc_context():
+        plot.use_style()
+        yield
+    plt.close("all")
+
+
+def texts(ax):
+    return [t.get_text() for t in ax.texts]
+
+
+def inside(ax, artist):
+    """The box of the artist lies in the figure, to half a pixel."""
+    ax.figure.canvas.draw()
+    box, page = artist.get_window_extent(), ax.figure.bbox
+    return box.x0 >= -0.5 and box.x1 <= page.x1 + 0.5 and box.y0 >= -0.5 and box.y1 <= page.y1 + 0.5
+
+
+EVERY = {
+    "gallery": lambda ax: plot.gallery(
+        PICTURES, ["a cat"] * 7, ["hit", "miss", "related", None] + [None] * 3, ax=ax
+    ),
+    "ranking": lambda ax: plot.ranking([2, 0, 1], k=2, ax=ax),
+    "leaderboard": lambda ax: plot.leaderboard([("CCA", 0.2, (0.1, 0.3))], chance=0.1, ceiling=0.9, ax=ax),
+    "waveform": lambda ax: plot.waveform(np.sin(np.arange(4000)), 8000, ax=ax),
+    "spectrogram": lambda ax: plot.spectrogram(np.sin(np.arange(4000)), 8000, ax=ax),
+    "space": lambda ax: plot.space({"text": np.eye(2), "picture": np.ones((2, 2))}, ["a", "b"], ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_draws_on_the_given_axes_or_on_a_new_figure(name):
+    _, ax = plt.subplots()
+    assert EVERY[name](ax) is ax
+    assert EVERY[name](None).figure is not ax.figure
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_text_can_be_read_on_a_phone(name):
+    """At least 11 points at 7 inches, and dark enough on its ground (WCAG: 4.5 to 1)."""
+    ax = EVERY[name](None)
+    ax.figure.canvas.draw()
+    written = [t for t in ax.figure.findobj(matplotlib.text.Text) if t.get_text().strip() and t.get_visible()]
+    assert written and ax.figure.get_figwidth() <= 7
+    for text in written:
+        assert text.get_fontsize() >= 11, text
+        ground = text.get_bbox_patch()
+        if ground is None:
+            behind = [p for p in ax.patches if p.contains_point(ax.transData.transform(text.get_position()))]
+            ground = behind[0] if behind and name == "ranking" else None
+        assert contrast(text.get_color(), ground.get_facecolor() if ground else "white") >= 4.5, text
+
+
+def contrast(a, b):
+    def luminance(color):
+        c = np.array(to_rgb(color))
+        return np.where(c <= 0.03928, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    low, high = sorted([luminance(a), luminance(b)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_same_figure_same_file(name, form):
+    files = []
+    for _ in range(2):
+        file = io.BytesIO()
+        EVERY[name](None).figure.savefig(
+            file, format=form, metadata={"Date": None} if form == "svg" else None
+        )
+        files.append(file.getvalue())
+    assert files[0] == files[1]
+
+
+# ---- style ----
+
+
+def test_chinese_is_drawn_where_a_font_is_installed():
+    if not plot.cjk_fonts():
+        pytest.skip("no font with Chinese characters is installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of every missing glyph
+        plot.gallery(PICTURES[:1], ["一只棕色的小狗"]).figure.canvas.draw()
+
+
+def test_style_without_a_chinese_font(monkeypatch, caplog):
+    monkeypatch.setattr(plot.font_manager, "get_font_names", lambda: ["DejaVu Sans"])
+    plot.use_style()
+    plot.waveform([0.0, 1.0], 2).figure.canvas.draw()
+    assert plot.cjk_fonts() == [] and caplog.text == ""
+    assert matplotlib.rcParams["font.family"] == ["DejaVu Sans"]
+
+
+def test_palette_is_distinct_for_every_kind_of_sight():
+    """Also for readers without red or green cones (Machado et al. 2009, matrices for full severity)."""
+    protan = [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
+    deutan = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
+    colors = np.array([to_rgb(c) for c in plot.COLORS])
+    for sight in (np.eye(3), np.array(protan), np.array(deutan)):
+        seen = colors @ sight.T
+        distance = np.linalg.norm(seen[:, None] - seen[None], axis=2) + np.eye(len(colors))
+        assert distance.min() > 0.15
+    assert all(contrast(c, "white") >= 2 for c in plot.COLORS)
+
+
+# ---- gallery ----
+
+
+def test_gallery_places_pictures_titles_and_marks():
+    marks = ["hit", "related", "miss", None, "hit", None, None]
+    ax = plot.gallery(PICTURES, [f"title {i}" for i in range(7)], marks, columns=3)
+    assert len(ax.images) == 7
+    for i, image in enumerate(ax.images):
+        np.testing.assert_array_equal(image.get_array(), PICTURES[i])
+        left, right, bottom, top = image.get_extent()
+        assert left // 1 == i % 3 and right - left == pytest.approx(bottom - top)
+    tops = [image.get_extent()[3] for image in ax.images]
+    assert tops[0] == tops[2] < tops[3] == tops[5] < tops[6]
+    assert [t for t in texts(ax) if t.startswith("title")] == [f"title {i}" for i in range(7)]
+    assert [t for t in texts(ax) if t in "✓≈✗" and t] == ["✓", "≈", "✗", "✓"]
+    frames = [(tuple(p.get_edgecolor()[:3]), p.get_linestyle()) for p in ax.patches]
+    assert len(frames) == 4 and len(set(frames)) == 3 and frames[0] == frames[3]
+    assert all(inside(ax, artist) for artist in [*ax.images, *ax.texts])
+
+
+def test_gallery_titles_do_not_touch_each_other():
+    ax = plot.gallery(PICTURES, ["a very long title of many words that goes on and on without an end"] * 7)
+    ax.figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    pictures = [image.get_window_extent() for image in ax.images]
+    assert all(not box.overlaps(picture) for box in boxes for picture in pictures)
+    assert all(t.count("\n") == 2 and t.endswith("…") for t in texts(ax))
+
+
+def test_gallery_wraps_chinese_by_its_width():
+    if not plot.cjk_fonts():
+        pytest.skip("no font with Chinese characters is installed")
+    ax = plot.gallery(PICTURES[:5], ["没有空格的一个非常长的中文标题也要换行"] * 5)
+    ax.figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_gallery_takes_grey_pictures_and_keeps_their_values():
+    ax = plot.gallery([np.eye(4), np.eye(4)])
+    assert ax.images[0].get_array().shape == (4, 4) and ax.images[0].get_cmap().name == "gray"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": []}, "images is empty; expected at least one picture"),
+        (
+            {"images": PICTURES, "titles": ["a"]},
+            "titles and images differ in number: 1 and 7|titles.*1 and 7",
+        ),
+        (
+            {"images": PICTURES[:1], "marks": ["good"]},
+            "mark is 'good'; expected one of 'hit', 'related', 'miss'",
+        ),
+        ({"images": PICTURES[:1], "marks": []}, "marks.*0 and 1"),
+        ({"images": PICTURES[:1], "columns": 0}, "columns is 0"),
+    ],
+)
+def test_gallery_names_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plot.gallery(**arguments)
+
+
+# ---- ranking ----
+
+
+@settings(max_examples=20)
+@given(st.lists(st.booleans(), min_size=1, max_size=45), st.data())
+def test_ranking_fills_exactly_the_hits(row, data):
+    k = data.draw(st.none() | st.integers(1, len(row)))
+    ax = plot.ranking(row, k=k)
+    filled = [tuple(np.round(p.get_facecolor()[:3], 3)) != (1, 1, 1) for p in ax.patches]
+    assert filled == row
+    assert texts(ax)[: len(row)] == [str(i + 1) for i in range(len(row))]
+    assert texts(ax)[len(row) :] == ([] if k is None else [f"k = {k}"])
+    if k is not None:
+        x = ax.lines[0].get_xdata()[0]
+        cell = ax.patches[k - 1]
+        assert (
+            cell.get_x() < x <= cell.get_x() + 1
+            and cell.get_y() < np.mean(ax.lines[0].get_ydata()) < cell.get_y() + 1
+        )
+    plt.close(ax.figure)
+
+
+def test_ranking_tells_gains_apart_without_colour():
+    ax = plot.ranking([2, 0, 1, 0.5])
+    assert [p.get_hatch() for p in ax.patches] == [None, None, "///", "///"]
+    assert len({p.get_facecolor() for p in ax.patches}) == 3
+
+
+def test_ranking_without_a_hit_is_empty():
+    assert {p.get_facecolor() for p in plot.ranking([0, 0]).patches} == {(1, 1, 1, 1)}
+
+
+def test_ranking_draws_one_cell_once_and_inside():
+    ax = plot.ranking([1, 0] * 20, k=30)
+    ax.figure.canvas.draw()
+    boxes = [p.get_window_extent() for p in ax.patches]
+    assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    label = ax.texts[-1].get_window_extent()
+    assert sum(label.overlaps(box.shrunk(0.9, 0.9)) for box in boxes) == 0 and inside(ax, ax.texts[-1])
+
+
+@pytest.mark.parametrize(
+    ("row", "k", "message"),
+    [([], None, "relevant_row"), ([1, -1], None, "relevant_row is -1"), ([1, np.nan], None, "relevant_row"),
+     ([1, 0], 3, "k is 3"), ([1, 0], 0, "k is 0"), ([[1, 0]], None, "relevant_row")],
+)  # fmt: skip
+def test_ranking_names_bad_input(row, k, message):
+    with pytest.raises(ValueError, match=message):
+        plot.ranking(row, k=k)
+
+
+# ---- leaderboard ----
+
+ROWS = [("chance", 0.085, None), ("CCA", 0.62, (0.58, 0.66))]
+
+
+def test_leaderboard_draws_values_intervals_and_lines():
+    ax = plot.leaderboard(ROWS, chance=0.085, ceiling=0.95)
+    lines = [tuple(map(tuple, line.get_data())) for line in ax.lines]
+    assert ((0.58, 0.66), (1, 1)) in lines and ((0.085,), (0,)) in lines and ((0.62,), (1,)) in lines
+    assert [line.get_xdata()[0] for line in ax.lines[-2:]] == [0.085, 0.95]
+    assert texts(ax) == ["8.5%", "62.0%", "chance 8.5%", "ceiling 95.0%"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["chance", "CCA"] and ax.yaxis.get_inverted()
+    assert ax.get_xlim()[0] == 0 and ax.get_xlim()[1] > 0.95
+    assert all(inside(ax, t) for t in [*ax.texts, *ax.get_yticklabels()])
+
+
+def test_leaderboard_of_median_ranks_is_in_ranks():
+    ax = plot.leaderboard([("chance", 67, None), ("CCA", 6.5, (5, 8))], metric="MedR", chance=67)
+    assert texts(ax) == ["67", "6.5", "chance 67"] and "smaller is better" in ax.get_xlabel()
+
+
+def test_leaderboard_of_zeros_has_a_scale():
+    assert plot.leaderboard([("nothing", 0.0, None)]).get_xlim()[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"rows": []}, "rows is empty"),
+        ({"rows": [("a", 0.5)]}, r"rows\[0\] is \('a', 0.5\); expected \(name, value"),
+        ({"rows": [("a", 62.2, None)]}, r"rows\[0\] is 62.2; expected a fraction"),
+        ({"rows": [("a", np.nan, None)]}, r"rows\[0\] is nan"),
+        ({"rows": [("a", -0.1, None)]}, r"rows\[0\] is -0.1"),
+        ({"rows": [("a", 0.5, (0.6, 0.7))]}, "expected low <= value <= high"),
+        ({"rows": ROWS, "chance": 8.5}, "chance is 8.5; expected a fraction"),
+        ({"rows": ROWS, "ceiling": np.inf}, "ceiling is inf"),
+    ],
+)
+def test_leaderboard_names_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plot.leaderboard(**arguments)
+
+
+# ---- sounds ----
+
+
+def test_waveform_is_in_seconds():
+    ax = plot.waveform(np.array([0.0, 0.5, -1.0, 0.0]), 2)
+    np.testing.assert_allclose(ax.lines[0].get_data(), [[0, 0.5, 1, 1.5], [0, 0.5, -1, 0]])
+    assert ax.get_xlim() == (0, 2) and ax.get_xlabel() == "time (s)"
+
+
+def test_spectrogram_shows_a_tone_at_its_place():
+    rate = 16000
+    tone = np.where(np.arange(rate) < rate // 2, np.sin(2 * np.pi * 1000 * np.arange(rate) / rate), 0)
+    ax = plot.spectrogram(tone, rate)
+    [mesh] = ax.collections
+    level = mesh.get_array().reshape(64, -1)
+    row, column = np.unravel_index(level.argmax(), level.shape)
+    corners = mesh.get_coordinates()
+    assert corners[row, 0, 1] <= 1000 <= corners[row + 1, 0, 1]
+    assert corners[0, column, 0] < 0.5 and level.max() == 0 and level.min() == -80
+    assert corners[0, -1, 0] == pytest.approx(1, abs=0.05)
+    assert (level[:, -5:] == -80).all()  # the silent half
+    assert ax.get_ylabel() == "frequency (Hz)" and ax.figure.axes[1].get_ylabel() == "level (dB)"
+
+
+@pytest.mark.parametrize("y", [[], [np.nan] * 2000, np.zeros((2, 2000))])
+@pytest.mark.parametrize("function", [plot.waveform, plot.spectrogram])
+def test_sounds_name_bad_input(function, y):
+    with pytest.raises(ValueError, match="y"):
+        function(np.array(y), 16000)
+
+
+def test_too_short_a_sound_and_no_rate():
+    with pytest.raises(ValueError, match="y is 1023 samples; expected at least 1024"):
+        plot.spectrogram(np.ones(1023), 16000)
+    with pytest.raises(ValueError, match="rate is 0"):
+        plot.waveform(np.ones(3), 0)
+
+
+def test_silence_is_drawn():
+    plot.spectrogram(np.zeros(4000), 16000)
+    plot.waveform(np.zeros(4), 2)
+
+
+# ---- space ----
+
+
+def test_space_joins_the_same_object_and_leaves_out_what_is_not_there():
+    text = np.array([[0.0, 0], [1, 1], [2, 0]])
+    sound = np.array([[0.0, 1], [np.nan, np.nan], [2, 2]])
+    ax = plot.space(
+        {"text": text, "sound": sound}, labels=["cat", "dog", "猫" if plot.cjk_fonts() else "cow"]
+    )
+    np.testing.assert_array_equal(ax.collections[0].get_offsets(), text)
+    assert np.ma.count(np.ma.masked_invalid(ax.collections[1].get_offsets())) == 4
+    assert len(plot.space({"text": text}).texts) == 0
+    joined = [np.transpose(line.get_data()).tolist() for line in ax.lines]
+    assert joined == [[[0, 0], [0, 1]], [[1, 1]], [[2, 0], [2, 2]]]
+    assert texts(ax)[:2] == ["cat", "dog"] and tuple(ax.texts[1].xy) == (1, 1)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["text", "sound"]
+    shapes = [c.get_paths()[0].vertices.shape for c in ax.collections]
+    assert shapes[0] != shapes[1]  # told apart without colour
+
+
+@pytest.mark.parametrize(
+    ("points", "labels", "message"),
+    [
+        ({}, None, "points is empty"),
+        ({"text": np.zeros((2, 3))}, None, r"points\['text'\].*expected \(n, 2\)"),
+        ({"text": np.array([[np.inf, 0]])}, None, "points"),
+        ({"text": np.array([[np.nan, 0]])}, None, "rows of NaN"),
+        ({"text": np.zeros((2, 2)), "sound": np.zeros((3, 2))}, None, "3 and 2"),
+        ({"text": np.zeros((2, 2))}, ["a"], "labels.*1 and 2"),
+    ],
+)
+def test_space_names_bad_input(points, labels, message):
+    with pytest.raises(ValueError, match=message):
+        plot.space(points, labels)

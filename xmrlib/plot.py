@@ -1,0 +1,358 @@
+"""The figures of the book: galleries, rankings, leaderboards, sounds and shared spaces, in one style.
+
+Every function draws on ``ax``, or on a new figure, and returns the Axes. Meaning is never carried by colour
+alone. Introduced in chapter 1.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
+
+from xmrlib import _check
+
+__all__ = [
+    "ACCENT", "COLORS", "MARKS", "cjk_fonts", "gallery", "leaderboard", "ranking", "space", "spectrogram",
+    "use_style", "waveform",
+]  # fmt: skip
+
+ACCENT = "#0f766e"
+"""The teal of the book."""
+
+COLORS = (ACCENT, "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#111827")
+"""Line colours, safe for colour-blind readers: Okabe and Ito (2008), with the book's teal for their green."""
+
+MARKS = {"hit": (ACCENT, "✓", "-"), "related": ("#B45309", "≈", "--"), "miss": ("#6b7280", "✗", ":")}
+"""How a result is marked: colour, symbol and line style of the frame."""
+
+_CJK = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB",
+    "Heiti SC", "Heiti TC", "STHeiti", "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Droid Sans Fallback", "Arial Unicode MS",
+)  # fmt: skip
+
+
+def cjk_fonts() -> list[str]:
+    """The fonts with Chinese characters that are installed here, best first; may be empty (chapter 1).
+
+    >>> all(isinstance(name, str) for name in cjk_fonts())
+    True
+    """
+    installed = set(font_manager.get_font_names())
+    return [name for name in _CJK if name in installed]
+
+
+def use_style() -> None:
+    """The style of the book for every figure from here on (chapter 1).
+
+    White card (the page may be dark), one palette, text of at least 12 points on a figure 7 inches wide, so that
+    it can still be read when the figure is as wide as a phone. Chinese text works where a font for it is installed.
+
+    >>> use_style()
+    >>> mpl.rcParams["svg.hashsalt"]
+    'xmrlib'
+    """
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7, 4), "figure.dpi": 100, "savefig.dpi": 160, "figure.constrained_layout.use": True,
+            "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white",
+            "font.family": ["DejaVu Sans", *cjk_fonts()[:1]], "font.size": 13, "axes.titlesize": 14,
+            "axes.labelsize": 13, "xtick.labelsize": 12, "ytick.labelsize": 12, "legend.fontsize": 12,
+            "axes.prop_cycle": mpl.cycler(color=COLORS), "image.cmap": "viridis", "lines.linewidth": 2,
+            "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#52605e",
+            "axes.grid": False, "grid.color": "#d5dedd", "legend.frameon": False, "svg.hashsalt": "xmrlib",
+        }
+    )  # fmt: skip
+
+
+def gallery(
+    images: np.ndarray | Sequence[np.ndarray],
+    titles: Sequence[str] | None = None,
+    marks: Sequence[str | None] | None = None,
+    columns: int = 5,
+    ax: Axes | None = None,
+) -> Axes:
+    """Pictures in rows of ``columns``, with a title below and, if marked, a frame and a symbol (chapter 1).
+
+    ``images`` are arrays (h, w, 3) or (h, w), uint8 or floats from 0 to 1. A title takes at most three lines.
+    ``marks`` are "hit", "related", "miss" (see `MARKS`) or None. Raises ``ValueError`` for no pictures, for
+    another number of titles or marks, and for an unknown mark.
+
+    >>> ax = gallery(np.zeros((2, 8, 8, 3)), titles=["a cat", "a dog"], marks=["hit", "miss"])
+    >>> len(ax.images)
+    2
+    """
+    columns = _check.integer("columns", columns, 1)
+    titles = _one_each("titles", titles, images)
+    marks = _one_each("marks", marks, images)
+    width = 7.0 if ax is None else ax.get_window_extent().width / ax.figure.dpi
+    size = mpl.rcParams["font.size"] - 1
+    titles = [_wrap(title, width * 72 / columns / size) for title in titles]
+    line = 1.25 * size / 72 / (width / columns)  # the height of a line of text; a picture is 1 wide
+    row = 1.05 + line * max(title.count("\n") + bool(title) for title in titles)
+    rows = -(-len(images) // columns)
+    if ax is None:
+        ax = plt.figure(figsize=(width, width * rows * row / columns), layout="none").add_axes((0, 0, 1, 1))
+    for i, image in enumerate(images):
+        x, y = i % columns, i // columns * row
+        ax.imshow(
+            image, extent=(x + 0.03, x + 0.97, y + 0.97, y + 0.03), cmap="gray", interpolation="antialiased"
+        )
+        ax.text(x + 0.5, y + 1, titles[i] or "", ha="center", va="top", fontsize=size)
+        _frame(ax, x, y, marks[i])
+    ax.set(xlim=(0, columns), ylim=(rows * row, 0), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def _one_each(name: str, values: Sequence | None, images: Sequence) -> list:
+    if len(images) == 0:
+        raise _check.fail("images", "empty", "at least one picture")
+    values = [None] * len(images) if values is None else list(values)
+    _check.equal("number", name, len(values), "images", len(images))
+    return values
+
+
+def _wrap(title: str | None, ems: float, lines: int = 3) -> str:
+    """The title in lines that fit; Latin letters are about 0.58 em wide, Chinese ones 1 em."""
+    wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in title or "")
+    return "\n".join(
+        textwrap.wrap(title or "", max(4, int(ems / (1 if wide else 0.58))), max_lines=lines, placeholder="…")
+    )
+
+
+def _frame(ax: Axes, x: float, y: float, mark: str | None) -> None:
+    if mark is None:
+        return
+    color, symbol, style = MARKS[_check.one_of("mark", mark, MARKS)]
+    ax.add_patch(
+        Rectangle((x + 0.03, y + 0.03), 0.94, 0.94, fill=False, edgecolor=color, linewidth=3, linestyle=style)
+    )
+    badge = {"boxstyle": "circle,pad=0.15", "facecolor": color, "edgecolor": "white"}
+    ax.text(x + 0.13, y + 0.13, symbol, ha="center", va="center", color="white", bbox=badge)
+
+
+def ranking(
+    relevant_row: np.ndarray | Sequence[float],
+    k: int | None = None,
+    columns: int = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """One ranking as a strip of cells with their ranks, best first: hits filled, misses empty (chapter 5).
+
+    ``relevant_row (n,)`` holds, in the order of the ranking, booleans or gains >= 0; gains below the largest are
+    hatched. ``k`` draws the cut-off after rank k. Raises ``ValueError`` for negative gains or k outside 1..n.
+
+    >>> ax = ranking([True, False, True, False], k=2)
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '2', '3', '4', 'k = 2']
+    """
+    gains = _check.vector("relevant_row", relevant_row)
+    if gains.min() < 0:
+        raise _check.fail("relevant_row", f"{gains.min()} at its smallest", "booleans or gains of at least 0")
+    columns = min(_check.integer("columns", columns, 1), len(gains))
+    rows, pitch = -(-len(gains) // columns), 1.0 if k is None else 1.75  # room for the label of the cut-off
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 0.2 + 7 * rows * pitch / max(columns, 10)))
+    size = mpl.rcParams["font.size"] * (1 if len(gains) < 100 else 0.75)
+    for i, gain in enumerate(gains):
+        _cell(ax, i % columns, i // columns * pitch, str(i + 1), gain / (gains.max() or 1), size)
+    if k is not None:
+        row, column = divmod(_check.integer("k", k, 1, len(gains)) - 1, columns)
+        _cut_off(ax, column + 1, row * pitch, f"k = {k}")
+    ax.set(xlim=(-0.05, columns + 0.05), ylim=(rows * pitch - pitch + 1.1, 0.95 - pitch), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def _cell(ax: Axes, x: float, y: float, text: str, gain: float, size: float) -> None:
+    """A cell of a ranking; ``gain`` is 1 for a hit, 0 for a miss, between them for a related item."""
+    face, hatch = ("white", None) if gain == 0 else (ACCENT, None) if gain == 1 else ("#FEF3C7", "///")
+    edge = MARKS["related"][0] if hatch else "#52605e"
+    ax.add_patch(Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, facecolor=face, edgecolor=edge, hatch=hatch))
+    ground = {"facecolor": face, "edgecolor": "none", "pad": 1} if hatch else None
+    color = "white" if gain == 1 else "#1f2937"
+    ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=size, color=color, bbox=ground)
+
+
+def _cut_off(ax: Axes, x: float, y: float, text: str) -> None:
+    ax.plot([x, x], [y - 0.1, y + 1.05], color="#D55E00", linewidth=3, clip_on=False)
+    ax.text(x + 0.05, y - 0.12, text, ha="right", va="bottom", color="#A34700")
+
+
+def leaderboard(
+    rows: Sequence[tuple[str, float, tuple[float, float] | None]],
+    metric: str = "R@10",
+    chance: float | None = None,
+    ceiling: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Methods as dots with their intervals, first row on top, beside the lines of chance and ceiling (chapter 1).
+
+    A row is ``(name, value, (low, high))``, with None for no interval. Values are fractions and are drawn as
+    percentages, except for the ranks of the metric "MedR", where less is better. Raises ``ValueError`` for no
+    rows, for values that are not finite or no fractions, and for an interval without its value.
+
+    >>> ax = leaderboard([("chance", 0.085, None), ("CCA", 0.233, (0.19, 0.27))], chance=0.085)
+    >>> ax.get_xlabel()
+    'R@10 (%)'
+    """
+    checked = [_row(f"rows[{i}]", row, metric) for i, row in enumerate(rows)]
+    if not checked:
+        raise _check.fail("rows", "empty", "at least one (name, value, interval)")
+    bounds = [(name, _value(name, x, metric), style) for name, x, style in
+              (("chance", chance, "--"), ("ceiling", ceiling, ":")) if x is not None]  # fmt: skip
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 1.4 + 0.5 * len(checked)))
+    for y, (_, value, interval) in enumerate(checked):
+        _dot(ax, y, value, interval, _shown(value, metric))
+    for name, x, style in bounds:
+        ax.axvline(x, color="#4b5563", linestyle=style, linewidth=1.5, zorder=0)
+        ax.annotate(f"{name} {_shown(x, metric)}", (x, 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
+                    textcoords="offset points", ha="center", va="bottom", color="#374151", fontsize=12)  # fmt: skip
+    ax.set_yticks(range(len(checked)), [name for name, *_ in checked])
+    ax.set_ylim(len(checked) - 0.5, -0.5)
+    _scale(ax, metric, max([high for *_, (_, high) in checked] + [x for _, x, _ in bounds]))
+    return ax
+
+
+def _row(name: str, row: Sequence, metric: str) -> tuple[str, float, tuple[float, float]]:
+    if not isinstance(row, Sequence) or len(row) != 3 or not isinstance(row[0], str):
+        raise _check.fail(name, repr(row), "(name, value, (low, high)) or (name, value, None)")
+    value = _value(name, row[1], metric)
+    low, high = (value, value) if row[2] is None else (_value(name, x, metric) for x in row[2])
+    if not low <= value <= high:
+        raise _check.fail(name, repr(row), "low <= value <= high")
+    return row[0], value, (low, high)
+
+
+def _value(name: str, x: float, metric: str) -> float:
+    if not np.isfinite(x) or x < 0 or (metric != "MedR" and x > 1):
+        expected = "a rank" if metric == "MedR" else f"a fraction from 0 to 1, as {metric} is"
+        raise _check.fail(name, repr(x), expected)
+    return float(x)
+
+
+def _shown(x: float, metric: str) -> str:
+    return f"{x:g}" if metric == "MedR" else f"{x:.1%}"
+
+
+def _dot(ax: Axes, y: int, value: float, interval: tuple[float, float], text: str) -> None:
+    ax.plot(interval, (y, y), color=ACCENT, linewidth=4, alpha=0.45, solid_capstyle="butt")
+    ax.plot(value, y, "o", color=ACCENT, markersize=10)
+    ax.annotate(text, (interval[1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=12)
+
+
+def _scale(ax: Axes, metric: str, top: float) -> None:
+    ax.set_xlim(0, (top or 1) * 1.2)
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+    if metric == "MedR":
+        ax.set_xlabel("MedR (rank, smaller is better)")
+        return
+    ax.set_xticks([x for x in ax.get_xticks() if 0 <= x <= 1])
+    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    ax.set_xlabel(f"{metric} (%)")
+
+
+def waveform(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
+    """The samples ``y (t,)`` of a sound, of full scale 1, against time in seconds (chapter 1).
+
+    ``rate`` is in samples a second. Raises ``ValueError`` for an empty or non-finite sound.
+
+    >>> waveform(np.sin(np.arange(1600) / 8), 16000).get_xlabel()
+    'time (s)'
+    """
+    y, rate = _check.vector("y", y), _check.integer("rate", rate, 1)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 2.4))
+    ax.plot(np.arange(len(y)) / rate, y, color=ACCENT, linewidth=0.8)
+    limit = 1.05 * np.abs(y).max() or 1.0
+    ax.set(xlabel="time (s)", ylabel="amplitude", xlim=(0, len(y) / rate), ylim=(-limit, limit))
+    return ax
+
+
+def spectrogram(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
+    """The log-mel spectrogram of a sound ``y (t,)``: time, frequency on the mel scale, level in dB (chapter 1).
+
+    64 mel bands (Slaney's formula) of windows of 1,024 samples every 256; 0 dB is the loudest cell, and 80 dB below it
+    is the darkest. Raises ``ValueError`` for fewer than 1,024 samples or a non-finite sound.
+
+    >>> spectrogram(np.sin(np.arange(16000) / 8), 16000).get_ylabel()
+    'frequency (Hz)'
+    """
+    import librosa.display
+
+    y, rate = _check.vector("y", y), _check.integer("rate", rate, 1)
+    if len(y) < 1024:
+        raise _check.fail("y", f"{len(y)} samples", "at least 1024")
+    power = librosa.feature.melspectrogram(y=y, sr=rate, n_fft=1024, hop_length=256, n_mels=64)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 3.4))
+    level = librosa.power_to_db(power, ref=np.max)
+    mesh = librosa.display.specshow(
+        level, sr=rate, hop_length=256, x_axis="s", y_axis="mel", cmap="magma", ax=ax
+    )
+    ax.figure.colorbar(mesh, ax=ax, label="level (dB)")
+    ax.set(xlabel="time (s)", ylabel="frequency (Hz)")
+    return ax
+
+
+def space(
+    points: Mapping[str, np.ndarray], labels: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Objects in a shared 2-D space: a marker for each modality, and lines that join the same object (chapter 1).
+
+    ``points`` maps a modality to ``(n, 2)``; row i is object i everywhere, and a row of NaN says that the object has
+    no such modality. ``labels`` name the n objects. Raises ``ValueError`` for other shapes and for infinite points.
+
+    >>> ax = space({"text": np.zeros((1, 2)), "picture": np.ones((1, 2))}, labels=["cat"])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['text', 'picture']
+    """
+    places = {name: _places(name, xy) for name, xy in points.items()}
+    if not places:
+        raise _check.fail("points", "empty", "a dict of modality -> (n, 2) array")
+    n = len(next(iter(places.values())))
+    for name, xy in places.items():
+        _check.equal("objects", f"points[{name!r}]", len(xy), "the first modality", n)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 5))
+    together = np.stack(list(places.values()))  # (modalities, n, 2)
+    for i in range(n):
+        there = together[~np.isnan(together[:, i, 0]), i]
+        ax.plot(*there.T, color="#9ca3af", linewidth=1.2, zorder=1)
+    for (name, xy), color, marker in zip(places.items(), COLORS, "osD^vPX", strict=False):
+        ax.scatter(*xy.T, s=70, color=color, marker=marker, label=name, edgecolor="white", zorder=2)
+    _name_objects(ax, together, labels)
+    ax.set(xlabel="first axis", ylabel="second axis", xticks=[], yticks=[])
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(places))
+    return ax
+
+
+def _places(name: str, xy: np.ndarray) -> np.ndarray:
+    xy = np.array(_check.array(f"points[{name!r}]", xy, 2), dtype=float)
+    if xy.shape[1] != 2 or np.isinf(xy).any() or (np.isnan(xy[:, 0]) != np.isnan(xy[:, 1])).any():
+        raise _check.fail(
+            f"points[{name!r}]", f"of shape {xy.shape}", "(n, 2) of finite numbers or rows of NaN"
+        )
+    return xy
+
+
+def _name_objects(ax: Axes, together: np.ndarray, labels: Sequence[str] | None) -> None:
+    if labels is None:
+        return
+    _check.equal("objects", "labels", len(labels), "points", together.shape[1])
+    for i, label in enumerate(labels):
+        there = together[~np.isnan(together[:, i, 0]), i]
+        if len(there):
+            ax.annotate(label, there[0], xytext=(7, 5), textcoords="offset points", fontsize=12)
