@@ -52,6 +52,7 @@ LOG = ROOT / "run.log"
 HOME_PAGE = ROOT / "_build" / "html" / "index.html"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 DISK_GB = 4
+MOST_FAULTS = 40  # printed; all of them are in run.log
 
 # What pip, uv and the operating system say -> what to tell the reader. The first match wins.
 REASONS = [
@@ -127,12 +128,12 @@ class Step:
 
 
 def pieces(stream):
-    """The output of a process, cut at line ends and at the carriage returns of progress bars."""
-    rest = b""
+    """The output of a process without colours, cut at line ends and at the carriage returns of progress bars."""
+    rest, colour = b"", re.compile(r"\x1b\[[\d;]*m")
     for chunk in iter(lambda: stream.read1(65536), b""):
         *done, rest = re.split(rb"[\r\n]+", rest + chunk)
-        yield from (piece.decode("utf-8", "replace") for piece in done)
-    yield rest.decode("utf-8", "replace")
+        yield from (colour.sub("", piece.decode("utf-8", "replace")) for piece in done)
+    yield colour.sub("", rest.decode("utf-8", "replace"))
 
 
 def capture(command, step, env=None):
@@ -410,11 +411,9 @@ def build(options):
     strict = [] if options.draft else ["-W", "-n", "--keep-going"]
     with Step("the pages") as step:
         code, output = capture([*command, *strict], step)
-    faults = [line for line in output.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL|Error)\b", line)]
-    print(
-        "\n".join(dict.fromkeys(faults or output.splitlines()[-5:] if code else faults)),
-        end="\n" if faults or code else "",
-    )
+    faults = [line for line in output.splitlines() if re.search(r"WARNING|ERROR|CRITICAL|^\w*Error\b", line)]
+    for line in list(dict.fromkeys(faults))[:MOST_FAULTS] if code or options.draft else []:
+        print("  ", line)
     return code == 0
 
 
