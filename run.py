@@ -40,6 +40,7 @@ import threading  # noqa: E402
 import time  # noqa: E402
 import tomllib  # noqa: E402
 import webbrowser  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent
@@ -212,6 +213,39 @@ def environment(own_jupyter=False):
     return env
 
 
+def lock_file(file, wait):
+    """Lock an open file for this process; OSError when another has it and we do not wait."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def alone():
+    """One run.py at a time installs or builds in this folder; the system frees the lock when a process ends."""
+    with open(ROOT / ".run.lock", "w") as file:
+        try:
+            lock_file(file, wait=False)
+        except OSError:
+            print("   another run.py is at work in this folder: waiting for it", flush=True)
+            while not waited(file):
+                pass
+        yield
+
+
+def waited(file):
+    try:
+        lock_file(file, wait=True)
+    except OSError:  # Windows gives up after ten seconds
+        return False
+    return True
+
+
 # ---- the environment -----------------------------------------------------------------------------
 
 
@@ -232,14 +266,14 @@ def locked(name):
 
 
 def venv_python():
-    """Version of the Python inside .venv, or '' when there is none that starts."""
+    """Version of the Python inside .venv, or '' when there is none that starts and has pip."""
     try:
         code = "import sys; print(sys.version.split()[0], sys.prefix)"
         out = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""
     version, prefix = out.strip().split(" ", 1)
-    return version if Path(prefix) == VENV else ""
+    return version if Path(prefix) == VENV and installed("pip", "*") else ""
 
 
 def fingerprint():
@@ -267,10 +301,17 @@ def installed(name, version):
 
 
 def prepare(use_uv=True):
-    """Make .venv complete: Python, uv, torch, the lock, xmrlib, compiled numba code. Nothing is done twice."""
-    if ready():
+    """Make .venv complete. Nothing is done twice."""
+    if not ready():
+        check_disk()
+        with alone():
+            make_environment(use_uv)
+
+
+def make_environment(use_uv):
+    """Python, uv, torch, the lock, xmrlib, compiled numba code; last of all the stamp."""
+    if ready():  # another run.py has just done it
         return
-    check_disk()
     LOG.write_text(f"run.py on Python {sys.version}, {sys.platform}\n", encoding="utf-8")
     STAMP.unlink(missing_ok=True)
     make_venv()
@@ -381,7 +422,8 @@ def data(options):
 def book(options):
     started = time.monotonic()
     data(options)
-    built = execute(options) and build(options)
+    with alone():
+        built = execute(options) and build(options)
     if not built:
         raise Stop(f"the book has faults, printed above (full log: {LOG}); --draft builds it all the same")
     print(f"ok the book is built in {time.monotonic() - started:.0f} s: {HOME_PAGE.as_uri()}")
@@ -460,7 +502,7 @@ def clean(options):
         if path.is_dir():
             shutil.rmtree(path)
             print(f"removed {path}")
-    for path in [*ROOT.glob(".coverage*"), *ROOT.glob("run.log")]:
+    for path in [*ROOT.glob(".coverage*"), *ROOT.glob("run.log"), *ROOT.glob(".run.lock")]:
         path.unlink()
 
 

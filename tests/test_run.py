@@ -339,3 +339,26 @@ def test_doctor_works_before_anything_is_installed(run: ModuleType, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("]")[0] for line in lines] == ["[OK", "[OK", "[FAIL"]
     assert "python run.py book" in lines[-1]
+
+
+def test_two_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    code = (
+        f"import pathlib, run, time; run.ROOT = pathlib.Path({str(tmp_path)!r})\n"
+        "with run.alone():\n"
+        "    with open(run.ROOT / 'order.txt', 'a') as file:\n"
+        "        print('in', file=file, flush=True); time.sleep(1); print('out', file=file)\n"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    said = [process.communicate(timeout=60)[0].decode() for process in both]
+    assert (tmp_path / "order.txt").read_text().split() == ["in", "out", "in", "out"]
+    assert sum("waiting for it" in text for text in said) == 1
+
+
+def test_an_environment_without_pip_is_made_anew(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", run.VENV], check=True)
+    monkeypatch.setattr(run, "PYTHON", run.VENV / run.PYTHON.relative_to(run.PYTHON.parents[1]))
+    assert run.venv_python() == ""
+    dist_info(run, "pip-25.0", "INSTALLER", "RECORD")
+    assert run.venv_python() == sys.version.split()[0]
