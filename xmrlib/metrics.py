@@ -284,8 +284,9 @@ def interpolated_average_precision(r: Ranking, points: int = 11) -> np.ndarray:
     r"""Interpolated average precision: the mean of :math:`\max_{\text{recall} \ge t} \text{precision}` over evenly spaced t.
 
     With 11 points t = 0, 0.1, ..., 1: the measure of older tables, and higher than `average_precision` as a rule;
-    (q,) float64. Manning, Raghavan & Schütze (2008), section 8.4. ValueError for points below 2.
-    Introduced in chapter 5.
+    (q,) float64. Manning, Raghavan & Schütze (2008), section 8.4. The recall asked for is exact here; trec_eval
+    computes it in floating point, and so asks for 23 of 77 items at recall 0.3 where 24 are needed.
+    ValueError for points below 2. Introduced in chapter 5.
 
     >>> interpolated_average_precision(Ranking.from_ranked([[0, 1, 1, 0]])).round(3)
     array([0.667])
