@@ -10,14 +10,16 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import filelock
 import pooch
-from requests.exceptions import RequestException
 from tqdm import tqdm
 
 from ._errors import DownloadError
+
+if TYPE_CHECKING:
+    from requests.exceptions import RequestException
 
 __all__ = ["Source", "fetch_folder", "retrieve", "unpack"]
 
@@ -90,6 +92,8 @@ def _local_errors(folder: Path) -> Iterator[None]:
 
 def retrieve(sources: Sequence[Source], path: Path, progress: bool = True) -> Path:
     """Download to `path` from the first source that answers with the right content; DownloadError if none does."""
+    from requests.exceptions import RequestException  # slow to import, and rarely needed
+
     failures = []
     for url, sha256 in sources:
         downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 20, timeout=_TIMEOUT)
@@ -118,9 +122,11 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _reason(error: BaseException) -> str:
-    response = getattr(error, "response", None)
-    return f"HTTP {response.status_code}" if response is not None else type(error).__name__
+def _reason(error: RequestException) -> str:
+    if error.response is None:
+        return type(error).__name__
+    error.response.close()
+    return f"HTTP {error.response.status_code}"
 
 
 def unpack(archive: Path, folder: Path, inside: str, progress: bool = True) -> None:

@@ -7,8 +7,6 @@ import re
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 __all__ = ["caption_key", "folds", "groups"]
 
@@ -28,17 +26,19 @@ def groups(*labels: Sequence[Hashable]) -> np.ndarray:
     >>> groups(["cat", "dog", "cat", "cow"], ["1.png", "2.png", "3.png", "2.png"]).tolist()
     [0, 1, 0, 1]
     """
-    nodes: dict[tuple[int, Hashable], int] = {}
-    n = len(labels[0])
-    columns = [
-        n + nodes.setdefault((kind, label), len(nodes)) for kind, row in enumerate(labels) for label in row
-    ]
-    rows = np.tile(np.arange(n), len(labels))
-    size = n + len(nodes)
-    graph = csr_array(
-        (np.ones(len(rows), dtype=np.int8), (rows, np.array(columns, dtype=np.int64))), (size, size)
-    )
-    return connected_components(graph, directed=False)[1][:n].astype(np.int64)
+    parent = list(range(len(labels[0])))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            item = parent[item]
+        return item
+
+    for row in labels:
+        first: dict[Hashable, int] = {}
+        for item, label in enumerate(row):
+            low, high = sorted((root(first.setdefault(label, item)), root(item)))
+            parent[high] = low
+    return np.unique([root(item) for item in parent], return_inverse=True)[1].astype(np.int64)
 
 
 def folds(keys: Sequence[str], group: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from .. import store
 from ._errors import MissingDataError
@@ -63,6 +62,8 @@ def load_wikipedia(root: str | os.PathLike[str] | None = None) -> Wikipedia:
     >>> data.T_test.shape, data.categories[data.labels_test[0]]  # doctest: +SKIP
     ((693, 10), 'biology')
     """
+    import scipy.io  # slow to import
+
     folder = _folder(root)
     for name, sha256 in _SHA256.items():
         _verify(folder / name, sha256)

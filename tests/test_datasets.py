@@ -1,0 +1,429 @@
+"""The stamps: a tiny made-up collection for the rules, the installed one for the facts."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from xmrlib import datasets
+from xmrlib.datasets import BadRowsError, MissingDataError, Stamps, _split, load_stamps, short_caption, stamps
+
+
+def make_stamp(folder: Path, name: str, caption: str, color="red", lines=(), ending=".png", extra=()):
+    """A stamp of the made-up collection: caption file, picture, and empty files with the `extra` endings."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join([caption, *lines]) + "\n"
+    path.with_name(path.name + ".txt").write_text(text, encoding="utf-8")
+    if ending == ".png":
+        Image.new("RGBA", (12, 8), color).save(path.with_name(path.name + ".png"))
+    else:
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"><rect width="9" height="9" fill="{color}"/></svg>'
+        path.with_name(path.name + ".svg").write_text(svg, encoding="utf-8")
+    for suffix in extra:
+        path.with_name(path.name + suffix).write_bytes(b"")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of the user, and no collection named in the environment."""
+    monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("XMRLIB_STAMPS", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def collection(tmp_path, cache):
+    """Six clean stamps, and one of each kind that is left out."""
+    folder = tmp_path / "stamps"
+    spoken = ("_desc.ogg", "_desc_fr.ogg", "_desc_pt_BR.wav", ".dat")
+    make_stamp(
+        folder,
+        "animals/birds/crow",
+        " A crow. ",
+        "black",
+        ("de.utf8= Eine Krähe. ", ""),
+        extra=(".ogg", *spoken),
+    )
+    make_stamp(folder, "animals/birds/cartoon/crow", "A crow!", "blue", ("de.utf8=Noch eine (Krähe).",))
+    make_stamp(
+        folder,
+        "animals/birds/crow-2",
+        "A (big) hen. It is brown.",
+        "brown",
+        ("de.utf8=Eine (große) Henne. Braun.",),
+    )
+    make_stamp(folder, "animals/dogs/dog", "A dog—our friend.", "grey", ending=".svg")
+    make_stamp(folder, "animals/dogs/dog2", "A hound.", "white", extra=(".wav",))
+    make_stamp(folder, "town/house", "A house.", "yellow", ("zh_CN.utf8=房子。",))
+    make_stamp(folder, "symbols/one", "One.", "pink")
+    make_stamp(folder, "town/long", "one two three four five six seven eight nine ten eleven twelve thirteen")
+    make_stamp(folder, "town/same", "Another house.", "yellow")
+    (folder / "town/picture_only.png").write_bytes(b"")
+    (folder / "town/text_only.txt").write_text("Nothing to see.")
+    return folder
+
+
+@pytest.fixture
+def small(collection):
+    """The clean made-up collection."""
+    return load_stamps(collection, verify=False)
+
+
+def test_the_clean_collection(small):
+    """Everything but symbols, long captions and the second of two equal pictures, in the order of the ids."""
+    ids = ["animals/birds/cartoon/crow", "animals/birds/crow", "animals/birds/crow-2"]
+    ids += ["animals/dogs/dog", "animals/dogs/dog2", "town/house"]
+    assert [stamp.id for stamp in small] == ids
+    assert dict(small.left_out) == {
+        "symbols/one": "symbol",
+        "town/long": "caption of 13 words",
+        "town/same": "same picture as town/house",
+    }
+    assert small[:2] == tuple(small)[:2]
+    assert "6 items" in repr(small)
+
+
+def test_the_record(small, collection):
+    """Every field of one stamp."""
+    crow = small[1]
+    birds = collection / "animals" / "birds"
+    assert crow.picture == birds / "crow.png"
+    assert dict(crow.captions) == {"en": "A crow.", "de": "Eine Krähe."}
+    assert crow.sound == birds / "crow.ogg"
+    assert dict(crow.spoken) == {
+        "en": birds / "crow_desc.ogg",
+        "fr": birds / "crow_desc_fr.ogg",
+        "pt_BR": birds / "crow_desc_pt_BR.wav",
+    }
+    assert crow.category == ("animals", "birds")
+    assert "GPL-2" in crow.licence
+    assert small[4].sound == collection / "animals/dogs/dog2.wav"
+    assert small[2].sound is None and not small[2].spoken
+
+
+def test_photographs_and_drawings(small):
+    """Drawings: an SVG, a folder called cartoon, and the list of ids that were looked at."""
+    assert [stamp.photo for stamp in small] == [False, True, True, False, True, True]
+
+
+def test_captions(small):
+    """Short captions; a translation is shortened where the English text was."""
+    assert small.captions() == ["A crow!", "A crow.", "A hen.", "A dog", "A hound.", "A house."]
+    assert small.captions("de", small.having("de")) == ["Noch eine (Krähe).", "Eine Krähe.", "Eine Henne."]
+    assert small.having("zh_CN").tolist() == [5]
+    assert small.languages == ("de", "en", "zh_CN")
+
+
+def test_unknown_language(small):
+    """The error names the language and those that there are."""
+    with pytest.raises(ValueError, match=r"'xx'.*de, en, zh_CN"):
+        small.captions("xx")
+    with pytest.raises(ValueError, match=r"'xx'.*de, en, zh_CN"):
+        small.having("xx")
+    with pytest.raises(ValueError, match=r"3 of 6 items have no such caption.*having\('de'\)"):
+        small.captions("de")
+
+
+@pytest.mark.parametrize(
+    ("long", "short"),
+    [
+        ("Fire! Fire! Fire!", "Fire!"),
+        ("A stop [red] sign (round).", "A stop sign."),
+        ("Hard candy—yum!", "Hard candy"),
+        ("A 1.5 litre bottle.", "A 1.5 litre bottle."),
+        ("一只鸟（黑色）。它会飞。", "一只鸟。"),
+        ("“停！”标志", "“停！”标志"),
+        ("(nothing)", ""),
+    ],
+)
+def test_short_caption(long, short):
+    """Brackets, later sentences and glosses go; abbreviations of numbers and quotations stay."""
+    assert short_caption(long) == short
+
+
+def test_relevance(small):
+    """Grade 2 for the same caption whatever its punctuation, 1 for the same folder, 0 else."""
+    grades = small.relevance()
+    assert grades.dtype == np.int64
+    expected = np.diag([2] * 6)
+    expected[0, 1] = expected[1, 0] = 2  # "A crow!" and "A crow."
+    expected[1, 2] = expected[2, 1] = expected[3, 4] = expected[4, 3] = 1
+    assert (grades == expected).all()
+    assert (small.relevance(np.array([4, 0]), np.array([3, 1, 5])) == expected[[4, 0]][:, [3, 1, 5]]).all()
+
+
+def test_split_of_the_small_collection(small):
+    """Train and test are the first fold, and together everything."""
+    train, test = small.train, small.test
+    assert sorted([*train, *test]) == list(range(6))
+    assert [side.tolist() for side in small.folds(5)[0]] == [train.tolist(), test.tolist()]
+    with pytest.raises(ValueError, match="k = 6: expected 2 <= k <= 5"):
+        small.folds(6)
+    with pytest.raises(ValueError, match="k = 1"):
+        small.folds(1)
+
+
+CAPTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["ab", "cd", "ef", "gh", "ij"]) | st.text(max_size=4), st.sampled_from("12345678")
+    ),
+    min_size=2,
+)
+
+
+@given(CAPTIONS, st.integers(2, 5), st.randoms(use_true_random=False))
+def test_no_caption_and_no_picture_on_both_sides(rows, k, random):
+    """Whatever the captions: nothing leaks, each item is tested once, and the order does not matter."""
+    captions, pictures = [_split.caption_key(c) for c, _ in rows], [p for _, p in rows]
+    group = _split.groups(captions, pictures)
+    if len(set(group.tolist())) < k:
+        with pytest.raises(ValueError, match="number of groups"):
+            _split.folds(captions, group, k)
+        return
+    folds = _split.folds(captions, group, k)
+    assert sorted(i for _, test in folds for i in test.tolist()) == list(range(len(rows)))
+    for train, test in folds:
+        assert len(test)
+        assert sorted([*train, *test]) == list(range(len(rows)))
+        for labels in (captions, pictures):
+            assert not {labels[i] for i in train} & {labels[i] for i in test}
+    order = random.sample(range(len(rows)), len(rows))
+    other = [captions[i] for i in order]
+    shuffled = _split.folds(other, _split.groups(other, [pictures[i] for i in order]), k)
+    sides = [Counter((captions[i], pictures[i]) for i in test) for _, test in folds]
+    assert [Counter((captions[order[i]], pictures[order[i]]) for i in test) for _, test in shuffled] == sides
+
+
+def test_split_does_not_hang_on_the_file_system(collection, small, monkeypatch):
+    """A file system that lists names backwards gives the same items, splits and version."""
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda root: ((f, d, n[::-1]) for f, d, n in reversed(list(walk(root)))))
+    other = load_stamps(collection, verify=False)
+    assert list(other) == list(small)
+    assert other.version == small.version
+    assert [t.tolist() for _, t in other.folds(3)] == [t.tolist() for _, t in small.folds(3)]
+
+
+def test_version_follows_the_content(collection, small):
+    """A changed caption or picture is another version; a changed time is not."""
+    os.utime(collection / "town/house.png", (1, 1))
+    assert load_stamps(collection, verify=False).version == small.version
+    Image.new("RGBA", (12, 8), "purple").save(collection / "town/house.png")
+    changed = load_stamps(collection, verify=False).version
+    assert changed != small.version
+    (collection / "town/house.txt").write_text("A home.\n")
+    assert load_stamps(collection, verify=False).version not in (changed, small.version)
+
+
+def test_images_come_from_the_cache(small, cache):
+    """The stack is computed once and read from then on; its pictures are those of image.load."""
+    from xmrlib import image
+
+    stack = small.images(16)
+    assert stack.shape == (6, 16, 16, 3) and stack.dtype == np.uint8
+    assert (stack[5] == image.load(small[5].picture, 16)).all()
+    files = list((cache / "images").glob("*.npy"))
+    assert len(files) == 1
+    written = files[0].stat().st_mtime_ns
+    assert (small.images(16) == stack).all()
+    assert files[0].stat().st_mtime_ns == written
+
+
+def test_no_stamps_at_all():
+    """An empty collection is refused."""
+    with pytest.raises(ValueError, match="at least one stamp"):
+        Stamps([])
+
+
+def test_broken_caption_file(collection):
+    """All broken lines of a caption file are named."""
+    path = collection / "town/house.txt"
+    path.write_bytes(b"\nde.utf8=Haus\nde.utf8=Haus\nfr=maison\nit.utf8=\xff\xfe\nes.utf8=\n")
+    with pytest.raises(BadRowsError) as caught:
+        load_stamps(collection, verify=False)
+    assert [line for line, _ in caught.value.problems] == [1, 3, 4, 5, 6]
+    assert "house.txt: 5 bad rows" in str(caught.value)
+    assert "empty English caption" in str(caught.value) and "not UTF-8" in str(caught.value)
+
+
+# --- where the collection is looked for, and whether it is the release
+
+
+@pytest.fixture
+def manifest(collection, tmp_path, monkeypatch):
+    """The made-up collection taken as the release."""
+    package = tmp_path / "package"
+    package.mkdir()
+    stamps.write_manifest(collection, package / "stamps.sha256")
+    (package / "drawings.txt").write_text("town/house\n")
+    monkeypatch.setattr(stamps.resources, "files", lambda _: package)
+    monkeypatch.setattr(stamps, "_system_places", list)
+    return package / "stamps.sha256"
+
+
+def test_order_of_the_places(collection, manifest, cache, monkeypatch, tmp_path):
+    """Argument, environment, system, cache."""
+    copies = {name: tmp_path / name / "stamps" for name in ("argument", "environment", "system")}
+    copies["cache"] = cache / f"tuxpaint-stamps-{stamps.RELEASE}"
+    for copy in copies.values():
+        shutil.copytree(collection, copy)
+    monkeypatch.setattr(stamps, "_system_places", lambda: [tmp_path / "nothing", copies["system"]])
+    monkeypatch.setenv("XMRLIB_STAMPS", str(copies["environment"]))
+    assert datasets.find_stamps(copies["argument"]) == copies["argument"]
+    assert datasets.find_stamps(copies["argument"].parent) == copies["argument"]
+    assert datasets.find_stamps() == copies["environment"]
+    monkeypatch.setenv("XMRLIB_STAMPS", "")
+    assert datasets.find_stamps() == copies["system"]
+    shutil.rmtree(copies["system"])
+    assert datasets.find_stamps() == copies["cache"]
+    assert [stamp.photo for stamp in load_stamps()][-1] is False  # town/house is on the list of drawings
+
+
+@pytest.mark.parametrize("layout", ["share/tuxpaint/stamps", "data/stamps", "stamps", "."])
+def test_layouts(collection, manifest, tmp_path, layout):
+    """The folder of a Debian prefix, of the Windows program, of the unpacked tarball, and the stamps themselves."""
+    shutil.copytree(collection, tmp_path / "here" / layout)
+    assert len(load_stamps(tmp_path / "here")) == 6
+
+
+def test_nothing_found_names_both_ways(cache, monkeypatch, tmp_path):
+    """One error: where it looked, apt, run.py data, the variable."""
+    monkeypatch.setattr(stamps, "_system_places", lambda: [tmp_path / "system"])
+    with pytest.raises(MissingDataError) as caught:
+        load_stamps()
+    for part in (
+        tmp_path / "system",
+        cache,
+        "python run.py data",
+        "apt install tuxpaint-stamps-default",
+        "XMRLIB_STAMPS",
+    ):
+        assert str(part) in str(caught.value)
+
+
+def test_named_folder_is_not_replaced(cache, monkeypatch, tmp_path):
+    """A folder that the reader named and that is not there is an error, whatever the system has."""
+    monkeypatch.setenv("XMRLIB_STAMPS", str(tmp_path / "typo"))
+    with pytest.raises(MissingDataError, match="typo"):
+        load_stamps()
+    with pytest.raises(MissingDataError, match="typo"):
+        datasets.fetch_stamps()
+
+
+def test_wrong_and_missing_files_are_listed(collection, manifest):
+    """The first five faults, and how many more there are."""
+    datasets.check_stamps(collection)
+    (collection / "town/house.txt").write_text("A home.\n")
+    (collection / "animals/birds/crow_desc_fr.ogg").unlink()
+    shutil.rmtree(collection / "symbols")
+    with pytest.raises(MissingDataError) as caught:
+        load_stamps(collection)
+    message = str(caught.value)
+    assert "town/house (other content)" in message
+    assert "animals/birds/crow (5 of 6 files)" in message
+    assert "symbols/one (0 of 2 files)" in message
+    for stamp in load_stamps(collection, verify=False):
+        stamp.picture.write_bytes(b"x")
+    with pytest.raises(MissingDataError, match="and 2 more"):
+        load_stamps(collection)
+
+
+def test_damaged_system_falls_back_on_the_verified_cache(collection, manifest, cache, monkeypatch):
+    """Another release in the system does not hide the right one in the cache."""
+    shutil.copytree(collection, cache / f"tuxpaint-stamps-{stamps.RELEASE}")
+    monkeypatch.setattr(stamps, "_system_places", lambda: [collection])
+    assert datasets.find_stamps() == collection
+    (collection / "town/house.txt").write_text("A home.\n")
+    assert datasets.find_stamps().parent == cache
+
+
+def test_files_are_hashed_once(collection, manifest, monkeypatch):
+    """The outcome is remembered until a file changes."""
+    calls = []
+    compare = stamps._compare
+    monkeypatch.setattr(stamps, "_compare", lambda *a: calls.append(1) or compare(*a))
+    load_stamps(collection)
+    load_stamps(collection)
+    assert len(calls) == 1
+    os.utime(collection / "town/house.png", (1, 1))
+    load_stamps(collection)
+    assert len(calls) == 2
+
+
+def test_places_of_other_systems(monkeypatch):
+    """Windows looks below the program folder."""
+    assert Path("/usr/share/tuxpaint/stamps") in stamps._system_places()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("PROGRAMFILES", "P")
+    assert stamps._system_places() == [Path("P/TuxPaint/data/stamps")]
+
+
+# --- the installed collection
+
+
+@pytest.fixture(scope="module")
+def real():
+    """The real stamps."""
+    try:
+        return load_stamps()
+    except MissingDataError as error:
+        pytest.skip(f"the stamps are not installed: {error}"[:200])
+
+
+def test_real_counts(real):
+    """The clean subset of the book."""
+    assert len(real) == 696
+    assert len(set(real.captions())) == 621
+    assert Counter(reason.split(" ")[0] for reason in real.left_out.values()) == {
+        "symbol": 249,
+        "caption": 4,
+        "same": 1,
+    }
+    assert max(len(caption.split()) for caption in real.captions()) <= 12
+    assert sum(stamp.photo for stamp in real) == 343
+    assert len(real.having("en")) == 696 and len(real.having("zh_CN")) == 522
+    assert sum(stamp.sound is not None for stamp in real) == 106
+    assert sum("en" in stamp.spoken for stamp in real) == 65
+
+
+def test_real_list_of_drawings(real):
+    """Every id that was looked at is an item that the rule alone would call a photograph."""
+    ids = {stamp.id: stamp for stamp in real}
+    listed = Path(stamps.__file__).with_name("drawings.txt").read_text("utf-8").split()
+    assert len(listed) == len(set(listed)) == 73
+    assert all(not ids[name].photo and ids[name].picture.suffix == ".png" for name in listed)
+
+
+def test_real_split(real):
+    """Nothing leaks, and the split is this one on every computer."""
+    for train, test in real.folds(5):
+        assert (real.relevance(train, test) < 2).all()
+        assert 139 <= len(test) <= 140
+    assert real.test[:8].tolist() == [5, 6, 25, 29, 35, 42, 46, 52]
+    assert _split._digest("\n".join(real[i].id for i in real.test.tolist())).startswith("159d1badb95235f8")
+
+
+def test_real_pictures_are_not_empty(real):
+    """Each picture shows something, but for the lightning, which is white on white."""
+    images = real.images(224)
+    assert images.shape == (696, 224, 224, 3)
+    blank = [real[i].id for i in np.flatnonzero(images.min(axis=(1, 2, 3)) > 200)]
+    assert blank == ["naturalforces/lightningbolt"]
+
+
+def test_main_says_what_there_is(real):
+    """python -m xmrlib.datasets ends well where the data are."""
+    done = subprocess.run(
+        [sys.executable, "-m", "xmrlib.datasets"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0
+    assert "696 items (343 photographs, 353 drawings)" in done.stdout
