@@ -1,0 +1,320 @@
+"""Exercise checks: right answers pass, near misses do not, and nothing that a reader writes stops the notebook."""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xmrlib import checks
+
+OPEN = [..., None, NotImplemented]
+RIGHT = [
+    (0.1 + 0.2, 0.3),
+    (3, 3),
+    (3.0, 3),
+    (np.float32(0.5), 0.5),
+    (np.int64(3), 3),
+    (np.array(2.0), 2.0),
+    (math.nan, math.nan),
+    (-math.inf, -math.inf),
+    (1e-17, 0.0),
+    (True, np.True_),
+    ("cat", "cat"),
+    (np.str_("cat"), "cat"),
+    ([1, 2.0], (1, 2.0)),
+    ([], []),
+    ({"a": [1, np.ones(2)]}, {"a": [1, np.ones(2)]}),
+    ({1, 2}, {2, 1}),
+    (np.array([1, 2]), np.array([1, 2], dtype=np.int8)),
+    (np.array([0.1, np.nan, np.inf]) * 3 / 3, np.array([0.1, np.nan, np.inf])),
+    (np.array([0.1, 0.3], np.float32) * 3, np.array([0.3, 0.9], np.float32)),
+    (np.float64(0.1) * 3, np.float32(0.3)),
+    (np.array([1e-16, 1.0]), np.array([0.0, 1.0])),
+    (np.array(["a", "b"]), np.array(["a", "b"])),
+    (np.zeros((0, 2)), np.zeros((0, 2))),
+    (1 + 2j, 1 + 2j),
+    (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0])),
+    (None, None),
+]
+WRONG = [
+    (0.3000001, 0.3, "too large"),
+    (0.3 * (1 + 1e-8), 0.3, "too large"),
+    (0.2999999, 0.3, "too small"),
+    (-0.3, 0.3, "too small"),
+    (30, 0.3, "too large"),
+    (0.0, 1e-12, "too small"),
+    (1e-8, 0.0, "too large"),
+    (4, 3, "too large"),
+    (3.0001, 3, "too large"),
+    (True, 1, "real numbers|whole numbers are expected, not booleans"),
+    (1, True, "booleans are expected"),
+    ("0.3", 0.3, "a number is expected"),
+    ([0.3], 0.3, "a number is expected"),
+    (np.array([0.3]), 0.3, "one number is expected"),
+    (math.nan, 0.3, "another value"),
+    (0.3, math.nan, "another value"),
+    (math.inf, 1e300, "too large"),
+    (1e300, math.inf, "too small"),
+    (math.inf, -math.inf, "too large"),
+    (1 + 2j, 1 - 2j, "another value"),
+    ("Cat", "cat", "another value"),
+    (b"cat", "cat", "another value"),
+    ([1, 2], [2, 1], "item 0"),
+    ([1, 2, 3], [1, 2], "2 items"),
+    ([1, [2, 4]], [1, [2, 3]], "item 1: item 1"),
+    (np.array([1, 2]), [1, 2], "a list or tuple"),
+    ([1, 2], np.array([1, 2]), r"array of shape \(2,\) is expected"),
+    ({"a": 1}, {"b": 1}, "other keys"),
+    ({"a": 1}, {"a": 2}, "at 'a': too small"),
+    ([("a", 1)], {"a": 1}, "a dict is expected"),
+    ({1}, {1, 2}, "another value"),
+    (np.array([1, 2]), np.array([2, 1]), r"2 of 2 entries differ, first \[0\]"),
+    (np.array([1.0, 2]), np.array([1, 2]), "whole numbers are expected, not real"),
+    (np.array([1, 2]), np.array([1.0, 2]), "real numbers are expected, not whole"),
+    (np.array([1, 0]), np.array([True, False]), "booleans are expected"),
+    (np.ones((2, 1)), np.ones(2), r"shape \(2,\)"),
+    (np.ones((1, 2)), np.ones((2, 1)), r"shape \(2, 1\)"),
+    (np.ones(3), np.ones(2), r"shape \(2,\)"),
+    (np.array([1.0, np.nan]), np.array([1.0, 2.0]), r"first \[1\], where it is nan"),
+    (np.array([1.0, 2.0]), np.array([1.0, np.nan]), r"first \[1\]"),
+    (np.array([0.1, 0.9 + 1e-7]), np.array([0.1, 0.9]), "1 of 2 entries"),
+    (np.array([1e6, 2e-3]), np.array([1e6, 1e-3]), "1 of 2 entries"),
+    (np.array([10**17 + 1]), np.array([10**17]), "1 of 1"),
+    (np.array([0.1, 0.9], np.float16), np.array([0.1, 0.9]), "2 of 2"),
+    (np.array([0.1, 0.9], np.float32), np.array([0.1, 0.9]), "2 of 2"),
+    (np.array([0.1001, 0.9], np.float32), np.array([0.1, 0.9], np.float32), "1 of 2"),
+    (np.array(["a", "c"]), np.array(["a", "b"]), "1 of 2"),
+    (object(), object(), "another value"),
+]
+
+
+@pytest.mark.parametrize(("answer", "expected"), RIGHT)
+def test_right_answers_pass(answer, expected):
+    result = checks.value(answer, expected)
+    assert result and result.state == "right" and repr(result) == "✓ Right."
+
+
+@pytest.mark.parametrize(("answer", "expected", "why"), WRONG)
+def test_near_misses_fail_and_say_how(answer, expected, why):
+    result = checks.value(answer, expected)
+    assert not result and result.state == "wrong"
+    assert re.search(why, result.detail), result.detail
+
+
+@pytest.mark.parametrize("placeholder", OPEN)
+def test_placeholders_are_open_and_not_wrong(placeholder):
+    for result in (
+        checks.value(placeholder, 3),
+        checks.choice(placeholder, checks.digest("a", "x")),
+        checks.agrees(placeholder, abs, [1]),
+        checks.agrees(lambda x: placeholder, abs, [1]),
+    ):
+        assert not result and result.state == "open"
+        assert repr(result).startswith("… Not answered yet.") and "Not answered yet" in result._repr_html_()
+
+
+def test_a_function_that_is_not_implemented_is_open():
+    def todo(x):
+        raise NotImplementedError
+
+    def half(x):
+        if x > 1:
+            raise NotImplementedError("the second case")
+        return x
+
+    assert checks.agrees(todo, abs, [1]).state == checks.agrees(half, abs, [1, 2]).state == "open"
+
+
+def test_a_forgotten_return_in_one_branch_is_wrong():
+    result = checks.agrees(lambda x: x if x < 2 else None, abs, [1, 2])
+    assert result.state == "wrong" and "got: None" in result.detail
+
+
+def test_none_can_be_the_right_answer():
+    assert checks.agrees(lambda x: None, lambda x: None, [1])
+    assert checks.agrees(lambda x: 3, lambda x: None, [1]).state == "wrong"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(1e-8, 1))
+def test_no_relative_error_above_the_tolerance_passes(x, error):
+    off = x * (1 + error)
+    if math.isfinite(off) and abs(x) > 1e-300:
+        assert not checks.value(off, x)
+    assert checks.value(x, x)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8), st.data())
+def test_one_changed_entry_of_an_array_fails(values, data):
+    expected = np.array(values)
+    wrong = expected.copy()
+    place = data.draw(st.integers(0, len(values) - 1))
+    wrong[place] += 1e-3 * max(1, abs(wrong[place]))
+    assert checks.value(expected.copy(), expected)
+    result = checks.value(wrong, expected)
+    assert not result and f"first [{place}]" in result.detail
+
+
+def test_tolerance_is_relative_for_real_and_absolute_for_whole_numbers():
+    assert checks.value(101.0, 100.0, tolerance=0.02) and not checks.value(103.0, 100.0, tolerance=0.02)
+    assert checks.value(12, 10, tolerance=2) and not checks.value(13, 10, tolerance=2)
+    assert checks.value(np.array([12]), np.array([10]), tolerance=2)
+
+
+def test_value_does_not_tell_the_answer():
+    assert "0.123456" not in repr(checks.value(0.5, 0.123456)) + checks.value(0.5, 0.123456)._repr_html_()
+
+
+def test_dataclasses_are_compared_by_their_fields():
+    @dataclass
+    class Fit:
+        weights: np.ndarray
+        k: int
+
+    assert checks.value(Fit(np.ones(2), 1), Fit(np.ones(2), 1))
+    assert "at 'weights': 1 of 2" in checks.value(Fit(np.array([1.0, 2]), 1), Fit(np.ones(2), 1)).detail
+    assert not checks.value((np.ones(2), 1), Fit(np.ones(2), 1))
+
+
+# ---- agrees ----
+
+
+def precision_at(relevant, k):
+    return sum(relevant[:k]) / k
+
+
+CASES = [([1, 0, 1, 1], 1), ([0, 0, 1, 1], 2), ([1, 1, 0, 0], 3), ([1, 0, 1, 1], 4)]
+NEAR = [
+    lambda r, k: sum(r[:k]) / len(r),  # divides by n
+    lambda r, k: sum(r[:k]) / max(1, sum(r)),  # recall
+    lambda r, k: sum(r[: k - 1]) / k,  # off by one
+    lambda r, k: float(r[k - 1]),  # relevance at k
+    lambda r, k: sum(r[:k]) // k,  # whole division
+    lambda r, k: [precision_at(r, k)],
+    lambda r, k: str(precision_at(r, k)),
+    lambda r, k: precision_at(r, k) + 1e-6,
+    lambda r, k: np.mean(sorted(r, reverse=True)[:k]),  # best order
+    lambda r, k: True,
+]
+
+
+def test_agrees_accepts_another_way_to_the_same_numbers():
+    result = checks.agrees(lambda r, k: np.mean(r[:k]), precision_at, CASES)
+    assert result and "4 cases agree" in repr(result)
+    assert repr(checks.agrees(abs, abs, [-1])) == "✓ Right. 1 case agrees."
+
+
+@pytest.mark.parametrize("near", NEAR)
+def test_agrees_rejects_the_usual_mistakes(near):
+    assert checks.agrees(near, precision_at, CASES).state == "wrong"
+
+
+def test_agrees_reports_the_first_case_that_differs():
+    result = checks.agrees(lambda r, k: sum(r[:k]) / len(r), precision_at, iter(CASES))
+    assert result.detail == "Case 1 of 4 differs.\ninput: [1, 0, 1, 1], 1\ngot: 0.25\nexpected: 1.0"
+    result = checks.agrees(lambda x: x.ravel(), lambda x: x, [np.zeros(2), np.zeros((1, 2))])
+    assert "Case 2 of 2" in result.detail and "shape (1, 2) is expected" in result.detail
+
+
+def test_errors_of_the_function_are_shown_not_raised():
+    def broken(x):
+        return 1 / x
+
+    result = checks.agrees(broken, lambda x: 0.0, [1e300, 0])
+    assert result.state == "wrong"
+    result = checks.agrees(broken, lambda x: math.inf if x == 0 else 1 / x, [1, 0])
+    assert "got: ZeroDivisionError: division by zero (at: return 1 / x)" in result.detail
+    assert "input: 0" in result.detail and "expected: inf" in result.detail
+    assert "TypeError" in checks.agrees(lambda: 1, abs, [1]).detail
+    assert "TypeError: 'int' object is not callable" in checks.agrees(3, abs, [1]).detail
+
+
+def test_the_oracle_may_demand_an_error():
+    def strict(x):
+        if x < 0:
+            raise ValueError("x is negative")
+        return x
+
+    assert checks.agrees(lambda x: strict(x), strict, [1, -1])
+    result = checks.agrees(lambda x: x, strict, [1, -1])
+    assert "got: -1" in result.detail and "expected: ValueError: x is negative" in result.detail
+    assert not checks.agrees(lambda x: x if x > 0 else 1 / 0, strict, [1, -1])
+
+
+def test_a_function_cannot_pass_by_changing_its_input():
+    case = [3.0, 1.0, 2.0]
+
+    def changes(x):
+        x.sort()
+        return x
+
+    result = checks.agrees(changes, lambda x: x, [case])
+    assert not result and case == [3.0, 1.0, 2.0]
+
+
+def test_interrupts_are_not_swallowed():
+    def stop(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checks.agrees(stop, abs, [1])
+
+
+def test_a_check_without_cases_is_a_mistake_of_its_author():
+    with pytest.raises(ValueError, match="cases is empty; expected at least one case"):
+        checks.agrees(abs, abs, [])
+
+
+def test_long_values_are_shortened():
+    assert len(checks.value("x" * 10_000, "y").detail) < 500
+    assert len(checks.value(np.arange(1e5), np.zeros(100_000)).detail) < 500
+
+
+# ---- choice ----
+
+
+@pytest.mark.parametrize("answer", ["b", "B", " b ", ["b"], {"B"}])
+def test_choice_accepts_every_way_to_write_the_letter(answer):
+    assert checks.choice(answer, checks.digest("b", "ties"))
+
+
+def test_choice_of_several():
+    sealed = checks.digest({"a", "c"}, "court")
+    assert checks.choice({"c", "a"}, sealed) and checks.choice(["A", "C"], sealed)
+    for wrong in ("a", {"a"}, {"a", "b", "c"}, "ac", [], 3.5, {"a": 1}):
+        assert checks.choice(wrong, sealed).state == "wrong"
+
+
+def test_choice_of_a_number():
+    assert checks.choice(3, checks.digest(3, "x")) and not checks.choice(4, checks.digest(3, "x"))
+
+
+def test_digests_of_one_letter_differ_between_exercises():
+    digests = {checks.digest("b", name).split(":")[1] for name in ("one", "two")}
+    assert len(digests) == 2 and not any(d == "b" for d in digests)
+    assert not checks.choice("b", checks.digest("b", "one").replace("one", "two"))
+
+
+@pytest.mark.parametrize("malformed", ["b", "", "x:b", "x:" + "0" * 15])
+def test_malformed_digest_is_a_mistake_of_its_author(malformed):
+    with pytest.raises(ValueError, match="digest is"):
+        checks.choice("b", malformed)
+
+
+# ---- how it looks ----
+
+
+def test_html_is_escaped_and_keeps_lines():
+    shown = checks.agrees(lambda x: "<b>&", lambda x: "1", ["<script>"])._repr_html_()
+    assert "<script>" not in shown and "&lt;script&gt;" in shown and "<br>" in shown and "Not yet." in shown
+
+
+def test_result_is_shown_by_a_notebook():
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(checks.value(1, 1))
+    assert data["text/plain"] == "✓ Right." and "Right." in data["text/html"]
