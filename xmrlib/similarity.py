@@ -54,7 +54,8 @@ def neg_sq_euclid(Q: ArrayLike, X: ArrayLike) -> np.ndarray:
     Q is (q, d) and X is (n, d); the result is (q, n) and never above 0: the nearest item has the highest score.
     For rows of unit length it ranks as `cosine` does, because it is then :math:`2\cos - 2`. The right-hand side
     subtracts nearly equal numbers when rows are close, so it is computed in float64 around the mean of X, and
-    what rounding lifts above 0 is 0. Raises ValueError as `cosine` does, except that rows of zeros are allowed.
+    what rounding lifts above 0 is 0. Raises ValueError as `cosine` does (rows of zeros are allowed here), and when
+    the squares overflow.
     Introduced in chapter 1.
 
     >>> neg_sq_euclid([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
@@ -62,13 +63,14 @@ def neg_sq_euclid(Q: ArrayLike, X: ArrayLike) -> np.ndarray:
     """
     Q, X = _pair(Q, X)
     dtype = Q.dtype
-    centre = X.mean(axis=0, dtype=np.float64)
-    Q, X = Q - centre, X - centre
-    scores = Q @ X.T
-    scores *= 2
-    scores -= np.einsum("ij,ij->i", Q, Q)[:, None]
-    scores -= np.einsum("ij,ij->i", X, X)
-    return np.minimum(scores, 0, out=scores).astype(dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # raised below, as an error with a name
+        centre = X.mean(axis=0, dtype=np.float64)
+        Q, X = Q - centre, X - centre
+        scores = Q @ X.T
+        scores *= 2
+        scores -= np.einsum("ij,ij->i", Q, Q)[:, None]
+        scores -= np.einsum("ij,ij->i", X, X)
+        return _no_overflow(np.minimum(scores, 0, out=scores).astype(dtype, copy=False))
 
 
 def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,11 +95,10 @@ def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     k = _check.integer("k", k, 1, len(X))
     columns = max(_BLOCK_COLUMNS, 4 * k)
     rows = max(1, _BLOCK_SCORES // columns)
-    parts = [_topk(Q[i : i + rows], X, k, columns) for i in range(0, len(Q), rows)]
+    with np.errstate(over="ignore", invalid="ignore"):  # raised below, as an error with a name
+        parts = [_topk(Q[i : i + rows], X, k, columns) for i in range(0, len(Q), rows)]
     scores, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
-    if not np.isfinite(scores).all():
-        raise _overflow(scores.dtype)
-    return scores, ids
+    return _no_overflow(scores), ids
 
 
 def _topk(Q: np.ndarray, X: np.ndarray, k: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -127,8 +128,7 @@ def _candidates(scores: np.ndarray, floor: np.ndarray, k: int) -> tuple[np.ndarr
     size = next(size for size in (16, 8, 4, 2, 1) if n % size == 0 and (size == 1 or n >= 2 * k * size))
     groups = scores.reshape(m, size, n // size)
     maxima = groups.max(axis=1)
-    if not (maxima < np.inf).all():
-        raise _overflow(scores.dtype)
+    _no_overflow(maxima)
     hopeful = maxima >= floor[:, None]
     if np.count_nonzero(hopeful) > 2 * k * m:
         floor = np.maximum(floor, np.partition(maxima, -k, axis=1)[:, -k])
@@ -152,8 +152,10 @@ def _join(a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...]) -> tuple[np.ndar
     return tuple(np.concatenate(pair) for pair in zip(a, b, strict=True))
 
 
-def _overflow(dtype: np.dtype) -> ValueError:
-    return ValueError(f"inner products of Q and X overflow {dtype}; expected smaller numbers, or float64")
+def _no_overflow(scores: np.ndarray) -> np.ndarray:
+    if not np.isfinite(scores).all():
+        raise ValueError(f"products of Q and X overflow {scores.dtype}; expected smaller numbers, or float64")
+    return scores
 
 
 def _normalize(name: str, X: Any) -> np.ndarray:
