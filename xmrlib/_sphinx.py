@@ -17,6 +17,11 @@ __all__ = ["execution_cache_path", "chapter_number", "setup"]
 
 WORDS_A_MINUTE = 180  # slower than a novel: there are formulas and code
 CJK_CHARACTERS_A_WORD = 2
+# sphinx-exercise gives every exercise of a page the same id; docutils gives a bibliography roles that ARIA has given up
+FAULTY_ATTRIBUTES = re.compile(
+    r' id="(?:exercise|solution)-content"| role="doc-biblioentry"| role="list"(?= class="citation-list")'
+    r'|(?<=class="citation-list") role="list"'
+)
 CHAPTER = re.compile(r"notebooks/ch(\d+)_")
 
 
@@ -131,7 +136,9 @@ def _run_time(env: Any, docname: str) -> float | None:
 
 
 def _launch_links(context: dict[str, Any]) -> list[tuple[str, str]]:
-    groups = [button for button in context.get("header_buttons", []) if button.get("label") == "launch-buttons"]
+    groups = [
+        button for button in context.get("header_buttons", []) if button.get("label") == "launch-buttons"
+    ]
     return [(button["text"], button["url"]) for group in groups for button in group["buttons"]]
 
 
@@ -143,7 +150,8 @@ def _info_bar(app: Any, pagename: str, context: dict[str, Any], doctree: Any) ->
     source = context["pathto"](f"_sources/{context['sourcename']}", 1)
     links = [f'<a href="{escape(source)}" download>Download notebook</a>']
     links += [
-        f'<a href="{escape(url)}" rel="external">Run on {escape(name)}</a>' for name, url in _launch_links(context)
+        f'<a href="{escape(url)}" rel="external">Run on {escape(name)}</a>'
+        for name, url in _launch_links(context)
     ]
     items = "".join(f"<li>{item}</li>" for item in facts + links)
     return f'<ul class="info-bar" aria-label="About this notebook">{items}</ul>'
@@ -153,8 +161,7 @@ def _mend_page(app: Any, pagename: str, templatename: str, context: dict[str, An
     context["css_files"] = [css for css in context["css_files"] if "thebe" not in str(css.filename)]
     if doctree is None:
         return
-    # sphinx-exercise gives every exercise of a page the same id
-    body = re.sub(r' id="(exercise|solution)-content"', "", context["body"])
+    body = FAULTY_ATTRIBUTES.sub("", context["body"])
     if context.get("page_source_suffix") == ".ipynb":
         body = body.replace("</h1>", "</h1>\n" + _info_bar(app, pagename, context, doctree), 1)
     context["body"] = body
@@ -163,7 +170,9 @@ def _mend_page(app: Any, pagename: str, templatename: str, context: dict[str, An
 # --- reference of the package --------------------------------------------------------------------
 
 
-def _short_types(app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None):
+def _short_types(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+):
     """numpy's ArrayLike is spelled out over four lines unless it is called by its name."""
     from numpy.typing import ArrayLike
     from sphinx.util.typing import stringify_annotation

@@ -6,7 +6,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "audio": "src", "video": "src", "source": "src"}
+LINKS = {
+    "a": "href",
+    "link": "href",
+    "img": "src",
+    "script": "src",
+    "audio": "src",
+    "video": "src",
+    "source": "src",
+}
 SITE = Path(os.environ.get("XMRLIB_SITE") or Path(__file__).resolve().parents[2] / "_build" / "html")
 HOME = "http://book.invalid/"  # stands for the root of the site while links are resolved
 
@@ -47,8 +55,11 @@ def read(path: Path) -> Page:
 
 def read_site(site: Path) -> dict[str, Page]:
     """Every page of the site by its address below the root."""
-    return {path.relative_to(site).as_posix(): read(path) for path in sorted(site.rglob("*.html"))
-            if "_static" not in path.relative_to(site).parts}
+    return {
+        path.relative_to(site).as_posix(): read(path)
+        for path in sorted(site.rglob("*.html"))
+        if "_static" not in path.relative_to(site).parts
+    }
 
 
 def broken(site: Path, pages: dict[str, Page]) -> list[str]:

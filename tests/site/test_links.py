@@ -44,7 +44,9 @@ def test_the_page_for_missing_pages_has_links_that_hold_at_any_depth(pages):
 
 
 def test_the_checker_sees_planted_faults(tmp_path):
-    (tmp_path / "a.html").write_text('<h1 id="x">A</h1><a href="b.html#y">b</a><img src="no.png"><a href="#x">x</a>')
+    (tmp_path / "a.html").write_text(
+        '<h1 id="x">A</h1><a href="b.html#y">b</a><img src="no.png"><a href="#x">x</a>'
+    )
     (tmp_path / "b.html").write_text('<p id="z"></p><p id="z"></p><a href="https://example.org/no">out</a>')
     pages = site_pages.read_site(tmp_path)
     found = site_pages.broken(tmp_path, pages)

@@ -1,0 +1,388 @@
+"""The sources of the book keep the rules of the house; and the rules see what they should see."""
+
+import copy
+import importlib
+import inspect
+import re
+import subprocess
+
+import book_sources as rules
+import pytest
+import yaml
+
+ROOT = rules.ROOT
+NOTEBOOKS = rules.notebook_paths()
+PAGES = rules.page_paths()
+
+
+def relative(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def all_texts() -> dict[str, str]:
+    """Every Markdown text of the book, of pages and of notebooks."""
+    texts = {relative(path): path.read_text(encoding="utf-8") for path in PAGES}
+    for path in NOTEBOOKS:
+        notebook = rules.load(path)
+        captions = [
+            cell["metadata"].get("mystnb", {}).get("figure", {}).get("caption", "")
+            for cell in notebook["cells"]
+        ]
+        texts[relative(path)] = "\n".join([*rules.of_type(notebook, "markdown"), *captions])
+    return texts
+
+
+# --- contents ------------------------------------------------------------------------------------
+
+
+def toc_files(node) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in toc_files(item)]
+    own = [node[key] for key in ("root", "file") if key in node]
+    return own + [name for key in ("parts", "chapters", "sections") for name in toc_files(node.get(key, []))]
+
+
+def test_contents_and_files_agree():
+    listed = toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+    there = {relative(path.with_suffix("")) for path in [*PAGES, *NOTEBOOKS]} - {"book/404"}
+    assert len(listed) == len(set(listed))
+    assert set(listed) == there
+
+
+# --- notebooks -----------------------------------------------------------------------------------
+
+NOTEBOOK_RULES = [
+    rules.opening_faults,
+    rules.section_faults,
+    rules.exercise_faults,
+    rules.form_faults,
+    rules.length_faults,
+    rules.figure_faults,
+]
+
+
+@pytest.mark.parametrize("rule", NOTEBOOK_RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=relative)
+def test_notebook(path, rule):
+    assert rule(rules.load(path)) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=relative)
+def test_numbers_in_the_text_of_a_notebook_are_computed(path):
+    notebook = rules.load(path)
+    computed = rules.computed_numbers(notebook)
+    assert [
+        fault for text in rules.of_type(notebook, "markdown") for fault in rules.number_faults(text, computed)
+    ] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_numbers_in_the_text_of_a_page_are_cited(path):
+    assert rules.number_faults(path.read_text(encoding="utf-8")) == []
+
+
+def test_names_of_figures_are_used_once():
+    names = [name for path in NOTEBOOKS for name in rules.figure_names(rules.load(path))]
+    assert len(names) == len(set(names))
+
+
+def test_pictures_have_a_text():
+    assert {name: faults for name, text in all_texts().items() if (faults := rules.image_faults(text))} == {}
+
+
+# --- references ----------------------------------------------------------------------------------
+
+
+def test_citations_and_bibliography_agree():
+    cited = set().union(*(rules.cited_keys(text) for text in all_texts().values()))
+    known = rules.bibliography_keys()
+    assert cited - known == set(), "cited, but not in book/references.bib"
+    assert known - cited == set(), "in book/references.bib, but never cited"
+
+
+def test_terms_are_in_the_glossary():
+    known = rules.glossary_terms()
+    assert known
+    assert {
+        name: left for name, text in all_texts().items() if (left := rules.used_terms(text) - known)
+    } == {}
+
+
+# --- the package ---------------------------------------------------------------------------------
+
+
+def public_modules() -> list[str]:
+    return [f"xmrlib.{name}" for name in importlib.import_module("xmrlib").__all__]
+
+
+def public_names(module_name: str) -> dict[str, object]:
+    module = importlib.import_module(module_name)
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+def functions_of(thing) -> dict[str, object]:
+    """A function, or the public methods that a class defines."""
+    if inspect.isfunction(thing):
+        return {thing.__name__: thing}
+    if not inspect.isclass(thing):
+        return {}
+    members = {
+        name: inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
+        for name, value in vars(thing).items()
+        if not name.startswith("_")
+    }
+    return {name: value for name, value in members.items() if inspect.isfunction(value)}
+
+
+def untyped(function) -> list[str]:
+    signature = inspect.signature(function)
+    left = [
+        name
+        for name, one in signature.parameters.items()
+        if one.annotation is inspect.Parameter.empty and name not in ("self", "cls")
+    ]
+    return left + (["return"] if signature.return_annotation is inspect.Signature.empty else [])
+
+
+@pytest.mark.parametrize("module_name", public_modules())
+def test_public_names_are_typed(module_name):
+    faults = {
+        f"{name}.{function}": left
+        for name, thing in public_names(module_name).items()
+        for function, code in functions_of(thing).items()
+        if (left := untyped(code))
+    }
+    assert faults == {}
+
+
+@pytest.mark.parametrize("module_name", public_modules())
+def test_public_names_are_documented_with_an_example(module_name):
+    """A function or class has a docstring with an example; exceptions and constants need a docstring or comment only."""
+    faults = []
+    for name, thing in public_names(module_name).items():
+        if not callable(thing):
+            continue
+        text = inspect.getdoc(thing) or ""
+        error = inspect.isclass(thing) and issubclass(thing, Exception)
+        if not text or not (error or ">>>" in text):
+            faults.append(name)
+    assert faults == []
+
+
+def code_of_the_book(module_name: str) -> str:
+    """Code that uses the package: notebooks, code in pages (not the generated reference), run.py, other modules."""
+    code = [text for path in NOTEBOOKS for text in rules.of_type(rules.load(path), "code")]
+    for path in PAGES:
+        if path.name != "api.md":
+            code += re.findall(
+                r"^```+(?:\{code-cell\}|python)[^\n]*\n(.*?)^```+",
+                path.read_text(encoding="utf-8"),
+                re.M | re.S,
+            )
+    own = set((ROOT / "xmrlib").glob(f"{module_name.split('.')[1]}.py")) | set(
+        (ROOT / "xmrlib").glob(f"{module_name.split('.')[1]}/*")
+    )
+    others = [ROOT / "run.py", *(path for path in (ROOT / "xmrlib").rglob("*.py") if path not in own)]
+    return "\n".join([*code, *(path.read_text(encoding="utf-8") for path in others)])
+
+
+@pytest.mark.parametrize("module_name", public_modules())
+def test_public_names_are_used_in_the_book(module_name):
+    code = code_of_the_book(module_name)
+    names = {
+        name
+        for name, thing in public_names(module_name).items()
+        if not (inspect.isclass(thing) and (issubclass(thing, Exception) or _is_returned(module_name, name)))
+    }
+    assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
+
+
+def _is_returned(module_name: str, name: str) -> bool:
+    """A type that a public function of the module returns or takes is used through that function."""
+    functions = [thing for thing in public_names(module_name).values() if inspect.isfunction(thing)]
+    annotations = [str(value) for function in functions for value in function.__annotations__.values()]
+    return any(re.search(rf"\b{name}\b", annotation) for annotation in annotations)
+
+
+# --- every file ----------------------------------------------------------------------------------
+
+
+def test_no_file_names_a_private_place():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    faults = {}
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        path = ROOT / name
+        data = path.read_bytes() if path.is_file() else b"\0"
+        if b"\0" not in data and (found := rules.private_names(data.decode("utf-8", "replace"))):
+            faults[name] = found
+    assert faults == {}
+
+
+# --- the rules themselves ------------------------------------------------------------------------
+
+EXERCISE = """```{exercise} %s
+:label: ex-%d
+
+Do it.
+```"""
+
+
+def cell(text, kind="markdown", **metadata):
+    code = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    return {
+        "cell_type": kind,
+        "id": "",
+        "metadata": metadata,
+        "source": text.splitlines(keepends=True),
+        **code,
+    }
+
+
+def good_notebook():
+    figure = {"image": {"alt": "a curve that falls"}, "figure": {"name": "fig-x", "caption": "A curve."}}
+    cells = [
+        cell("# Title\n\nWhy you should care."),
+        cell("plt.plot(x)", "code", mystnb=figure),
+        cell("**You will learn** to\n- see\n- rank\n- count\n\n**You need** nothing."),
+        cell("## A question\n\n" + "word " * 1200),
+        cell("```{warning}\nBeware.\n```"),
+        cell("## Exercises"),
+    ]
+    for number, title in enumerate(["Warm-up", "Find the planted error", "Open question"]):
+        cells += [
+            cell(EXERCISE % (title, number)),
+            cell("answer = ...\nchecks.value(answer, 0.25)", "code"),
+            cell("```{solution-start} ex-%d\n:class: dropdown\n```" % number),
+            cell("answer = 0.25", "code"),
+            cell("```{solution-end}\n```"),
+        ]
+    cells.append(cell("\n\n".join(f"## {title}" for title in rules.CLOSING[1:])))
+    for number, one in enumerate(cells):
+        one["id"] = f"cell-{number}"
+    return {"cells": cells}
+
+
+def all_faults(notebook):
+    return [fault for rule in NOTEBOOK_RULES for fault in rule(notebook)]
+
+
+def test_the_rules_let_a_good_notebook_pass():
+    assert all_faults(good_notebook()) == []
+
+
+def replace(old, new, kind="markdown"):
+    def change(notebook):
+        for one in notebook["cells"]:
+            if one["cell_type"] == kind:
+                one["source"] = rules.source(one).replace(old, new).splitlines(keepends=True)
+
+    return change
+
+
+def change_cell(index, **changes):
+    return lambda notebook: notebook["cells"][index].update(changes)
+
+
+PLANTED = [
+    (replace("# Title\n\nWhy you should care.", "# Title"), "first cell"),
+    (replace("- count\n", ""), "3 to 5 list items, found 2"),
+    (replace("**You need**", "Need"), "You need"),
+    (replace("plt.plot(x)", "x = 1", "code"), "must show a figure or a sound"),
+    (replace("## Key terms", "## Terms"), "last sections"),
+    (replace("## A question", "## 5.1 A question"), "no typed numbers"),
+    (replace("## A question", "# A question"), "one `# Title`"),
+    (replace("{warning}", "{note}"), "no pitfall"),
+    (replace("{exercise} Warm-up", "{note}"), "3 to 6 exercises"),
+    (replace("planted", "other"), "planted error"),
+    (replace("{solution-start} ex-1", "{solution-start} ex-0"), "ex-1 has no solution"),
+    (replace("checks.value(answer, 0.25)", "", "code"), "ex-0 has no check"),
+    (replace("word " * 1200, "few words"), "words of prose"),
+    (replace("answer = 0.25", "x = 1\n" * 19, "code"), "19 lines of code"),
+    (change_cell(1, metadata={}), "alt"),
+    (change_cell(1, outputs=[{"output_type": "stream"}]), "outputs"),
+    (change_cell(7, execution_count=3), "outputs"),
+    (change_cell(2, id="cell-0"), "id of its own"),
+    (replace("plt.plot(x)", "display(Audio(x, rate=8000))", "code"), "what one hears"),
+]
+
+
+@pytest.mark.parametrize("change, message", PLANTED, ids=[message for _, message in PLANTED])
+def test_the_rules_see_a_planted_fault(change, message):
+    notebook = copy.deepcopy(good_notebook())
+    change(notebook)
+    assert any(message in fault for fault in all_faults(notebook)), all_faults(notebook)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "R@10 rises to 39.1 here.",
+        "It gains 12 % over chance.",
+        "It gains 12.5 per cent.",
+        "```{warning}\nThe recall is 0.62.\n```",
+        "- Recall: 0.62",
+        "| method | 0.62 |",
+        "See Section 5.2: recall is 0.62.",
+    ],
+)
+def test_an_uncomputed_number_is_seen(text):
+    assert len(rules.number_faults(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$0.62 < x$ and `0.62` and $$\n0.62\n$$",
+        "```python\nx = 0.62\n```",
+        "```{math}\n:label: eq\n0.62\n```",
+        "{cite:t}`a` report 0.62.",
+        "[table](https://example.org/0.62)",
+        "See Sections 5.1 and 5.2, Python 3.11, §1.2–1.3, release 2.3.1.",
+        "Ten of 12 queries, 1,000 items, in 2022.",
+        "```{figure} a.png\n:width: 62.5%\n:alt: a\nText.\n```",
+    ],
+)
+def test_a_free_number_is_left_alone(text):
+    assert rules.number_faults(text) == []
+
+
+def test_a_computed_number_is_let_pass():
+    notebook = {"cells": [cell("assert share == 0.125 and x == 3.5e-1", "code")]}
+    computed = rules.computed_numbers(notebook)
+    assert rules.number_faults("It is 12.5 %, or 0.125, or 0.35.", computed) == []
+    assert len(rules.number_faults("It is 12.6 %.", computed)) == 1
+
+
+def test_drawing_and_sounding_cells_are_told_from_others():
+    assert (
+        rules.draws("fig, ax = plt.subplots()")
+        and rules.draws("xmrlib.plot.gallery(x)")
+        and rules.draws("ax.imshow(x)")
+    )
+    assert not rules.draws("plot.use_style()\nplt.rcParams['x'] = 1\n%matplotlib inline")
+    assert not rules.draws("def f(ax):\n    ax.plot(1)")
+    assert rules.sounds("IPython.display.Audio(y, rate=1)") and not rules.sounds("audio.load(p)")
+
+
+def test_pictures_without_a_text_are_seen():
+    assert len(rules.image_faults("![](a.png)\n```{figure} b.png\n:name: b\n```\n")) == 2
+    assert rules.image_faults("![a cat](a.png)\n```{figure} b.png\n:name: b\n:alt: a dog\n```\n") == []
+
+
+def test_private_places_are_seen():
+    for text in [
+        "/" + "root/x",
+        "/" + "work/main",
+        "C:" + "\\Users\\me",
+        "192.168" + ".0.7",
+        "pypi" + ".internal",
+    ]:
+        assert rules.private_names(f"at {text}") != [], text
+    assert rules.private_names("a network/work of art, 127.0.0.1, 10.5, ~/.local/share, /home/jovyan/x") == []
+
+
+def test_roles_are_read():
+    assert rules.cited_keys("{cite:p}`a, b` {cite}`c`") == {"a", "b", "c"}
+    assert rules.used_terms("{term}`Query` {term}`queries <query>`") == {"query"}
