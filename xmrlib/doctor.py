@@ -1,0 +1,230 @@
+"""What works on this computer and what does not: ``python -m xmrlib.doctor`` prints a table to paste into a question.
+
+The home folder is written as ``~``. Each check imports what it needs, so that a broken package is a line of the
+table and not its end. Introduced in chapter 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+__all__ = ["Row", "main", "rows"]
+
+GIB = 1024**3
+_KEY_PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "librosa", "gensim", "matplotlib", "jupyter-book")
+
+
+class Row(NamedTuple):
+    """One finding: is it as the book needs it, what was looked at, what was found, what to do (chapter 1)."""
+
+    ok: bool
+    name: str
+    found: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        line = f"[{'OK' if self.ok else 'FAIL'}]".ljust(7) + f"{self.name}: {self.found}"
+        return _without_home(f"{line}; {self.todo}" if self.todo else line)
+
+
+def rows() -> list[Row]:
+    """All findings, in the order of the table; a check that breaks is a failure of its own (chapter 1).
+
+    >>> [row.name for row in rows()][:3]
+    ['system', 'Python', 'packages']
+    """
+    return [_tried(check) for check in _CHECKS]
+
+
+def main() -> int:
+    """Print the table; 0 when everything is there, else 1 (chapter 1)."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a console may lack the letters of a path
+    failures = 0
+    for row in map(_tried, _CHECKS):
+        failures += not row.ok
+        print(row, flush=True)
+    print(f"{failures} of these must be mended." if failures else "Everything that the book needs is here.")
+    return int(failures > 0)
+
+
+def _tried(check: Callable[[], Row]) -> Row:
+    try:
+        row = check()
+    except Exception as error:  # the doctor must not die of what it looks for
+        todo = "install the book's environment again: python run.py clean --all, then python run.py book"
+        row = Row(False, check.__name__.strip("_"), f"{type(error).__name__}: {error}", todo)
+    return row._replace(found=_without_home(row.found), todo=_without_home(row.todo))
+
+
+def _without_home(text: str) -> str:
+    home = Path.home()
+    if len(home.parts) < 2:  # the root of the disk gives nobody away
+        return text
+    return re.sub(re.escape(str(home)) + r"(?![\w.-])", "~", text)
+
+
+def _system() -> Row:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Row(
+        True, "system", f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
+    )
+
+
+def _python() -> Row:
+    right = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    todo = "" if right else "install Python 3.11, 3.12 or 3.13 and run run.py with it"
+    return Row(right, "Python", f"{platform.python_version()} ({platform.python_implementation()})", todo)
+
+
+def _packages() -> Row:
+    from packaging.requirements import Requirement
+
+    lock = Path(__file__).parents[1] / "requirements.txt"
+    if lock.is_file():
+        source, lines = "requirements.txt", lock.read_text(encoding="utf-8").splitlines()
+    else:
+        source, lines = "the ranges of xmrlib", metadata.requires("xmrlib") or []
+    wanted = [Requirement(line.partition(" #")[0]) for line in lines if line[:1].isalnum()]
+    wanted = [need for need in wanted if need.marker is None or need.marker.evaluate({"extra": ""})]
+    differing = [text for text in map(_differs, wanted) if text]
+    if not differing:
+        return Row(True, "packages", f"{len(wanted)} as in {source}")
+    more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+    found = f"{len(differing)} not as in {source}: {', '.join(differing[:5])}{more}"
+    return Row(False, "packages", found, "install them with: python run.py book")
+
+
+def _differs(need: Requirement) -> str:
+    try:
+        version = metadata.version(need.name)
+    except metadata.PackageNotFoundError:
+        return f"{need.name} is missing"
+    return (
+        ""
+        if need.specifier.contains(version, prereleases=True)
+        else f"{need.name} {version} ({need.specifier})"
+    )
+
+
+def _versions() -> Row:
+    present = {
+        d: metadata.version(d) for d in _KEY_PACKAGES if importlib.util.find_spec(_module(d)) is not None
+    }
+    return Row(True, "versions", ", ".join(f"{name} {version}" for name, version in present.items()))
+
+
+def _module(distribution: str) -> str:
+    return {"scikit-learn": "sklearn"}.get(distribution, distribution.replace("-", "_"))
+
+
+def _torch() -> Row:
+    import torch
+
+    build = (
+        "CPU build"
+        if torch.version.cuda is None
+        else f"CUDA {torch.version.cuda} build; the book uses the CPU"
+    )
+    return Row(True, "torch", f"{torch.__version__}, {build}, {torch.get_num_threads()} threads")
+
+
+def _data() -> Row:
+    from xmrlib.datasets import MissingDataError, find_stamps
+
+    try:
+        return Row(True, "stamps", f"{find_stamps()}, as in the manifest")
+    except MissingDataError as error:
+        return Row(False, "stamps", str(error), "get them with: python run.py data")
+
+
+def _weights() -> Row:
+    from xmrlib import pretrained
+
+    files, faults = [], []
+    for package in pretrained.WEIGHTS:
+        try:
+            files += pretrained.weight_files(package)
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        return Row(False, "weights", ". ".join(faults))
+    return Row(True, "weights", f"{len(files)} files of {len(pretrained.WEIGHTS)} packages, sha256 as pinned")
+
+
+def _memory() -> Row:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    right = memory.total >= 3.5 * GIB
+    found = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} GiB free"
+    return Row(
+        right, "memory", found, "" if right else "a notebook takes up to 2 GiB: use a computer with 4 GiB"
+    )
+
+
+def _fonts() -> Row:
+    from xmrlib import plot
+
+    fonts = plot.cjk_fonts()
+    if fonts:
+        return Row(True, "fonts", f"Chinese in {fonts[0]}")
+    get = {"Linux": "sudo apt install fonts-noto-cjk, or your system's package of Noto Sans CJK"}
+    hint = get.get(platform.system(), "install Noto Sans SC from Google Fonts")
+    return Row(
+        True, "fonts", "none with Chinese characters, which show as boxes in figures", f"to get one: {hint}"
+    )
+
+
+def _cache() -> Row:
+    from xmrlib import store
+
+    folder = store.cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return Row(
+            False,
+            "cache",
+            f"{folder} cannot be written ({error.strerror})",
+            "set XMRLIB_CACHE to a folder of yours",
+        )
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Row(True, "cache", f"{folder}, {size / GIB:.1f} GiB, can be written")
+
+
+def _disk() -> Row:
+    from xmrlib import store
+
+    folder = store.cache_dir()
+    place = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    free = shutil.disk_usage(place).free / GIB
+    right = free >= 1
+    return Row(
+        right,
+        "free disk",
+        f"{free:.1f} GiB for the cache",
+        "" if right else "1 GiB is needed: free some space",
+    )
+
+
+_CHECKS = (
+    _system, _python, _packages, _versions, _torch, _data, _weights, _memory, _fonts, _cache, _disk,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main())
