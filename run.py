@@ -340,8 +340,8 @@ def check_disk():
 
 
 def make_venv():
-    """A half-made environment stays when it has the Python that runs this; a finished one always stays."""
-    if venv_python() == sys.version.split()[0]:
+    """Begin anew after a broken installation or with another Python. (Downloads come from the caches then.)"""
+    if venv_python() == sys.version.split()[0] and not UNFINISHED.exists():
         return
     do("new environment .venv", [sys.executable, "-m", "venv", "--clear", VENV], env=dict(os.environ))
 
@@ -369,13 +369,12 @@ def install_uv():
 
 
 def install(title, *commands):
-    """Try the commands in turn until one succeeds. After a broken installation, install over it."""
-    again = ["--force-reinstall"] if UNFINISHED.exists() else []
+    """Try the commands in turn until one succeeds. A file marks the environment while it is half done."""
     UNFINISHED.touch()
     with Step(title) as step:
         outputs = []
         for command in commands:
-            code, output = capture([*command, *again], step)
+            code, output = capture(command, step)
             outputs.append(output)
             if code == 0:
                 break
@@ -387,7 +386,7 @@ def install(title, *commands):
 def install_torch(uv):
     """The CPU build of torch, alone: its dependencies are in the lock, and CUDA packages never are."""
     version = torch_version()
-    if installed("torch", version) and not UNFINISHED.exists():
+    if installed("torch", version):
         return
     if sys.platform == "linux":  # plain torch would bring gigabytes of CUDA; +cpu is found or it is not
         backend = uv_pip("install", "--no-deps", "--torch-backend=cpu", f"torch=={version}")

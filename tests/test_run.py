@@ -238,15 +238,16 @@ def test_the_next_way_is_tried_when_one_fails(run: ModuleType) -> None:
     assert not run.UNFINISHED.exists()
 
 
-def test_a_broken_installation_is_installed_over(run: ModuleType) -> None:
-    run.VENV.mkdir()
+def test_a_broken_installation_begins_anew(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_environment(run)
+    made = []
+    monkeypatch.setattr(run, "do", lambda title, command, **_: made.append(command))
+    run.make_venv()
+    assert made == []
     with pytest.raises(run.Stop, match="packages failed: not this way"):
         run.install("packages", FAIL)
-    assert run.UNFINISHED.exists()
-    run.install("packages", succeed())
-    assert "--force-reinstall" in run.LOG.read_text(encoding="utf-8").splitlines()[-1]
-    run.install("packages", succeed("again"))
-    assert run.LOG.read_text(encoding="utf-8").splitlines()[-1].endswith("again")
+    run.make_venv()
+    assert made[0][-2:] == ["--clear", run.VENV]
 
 
 def dist_info(run: ModuleType, name: str, *files: str) -> None:
