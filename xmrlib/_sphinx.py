@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = ["execution_cache_path", "chapter_number", "setup"]
 
+BUILD_ONLY = {"_sphinx.py", "_execute.py"}  # they do not change what a cell computes
 WORDS_A_MINUTE = 180  # slower than a novel: there are formulas and code
 CJK_CHARACTERS_A_WORD = 2
 # sphinx-exercise gives every exercise of a page the same id; docutils gives a bibliography roles that ARIA has given up
@@ -45,10 +46,8 @@ def execution_cache_path(root: str | Path) -> Path:
 
 
 def _package_files(package: Path) -> list[Path]:
-    files = (path for path in package.rglob("*") if path.is_file())
-    return sorted(
-        path for path in files if path.suffix not in {".pyc", ".tmp"} and path != package / "_sphinx.py"
-    )
+    files = (path for path in package.rglob("*") if path.is_file() and path.suffix not in {".pyc", ".tmp"})
+    return sorted(path for path in files if path.name not in BUILD_ONLY)
 
 
 def _choose_cache(app: Any, config: Any) -> None:
@@ -244,6 +243,8 @@ def _write_root_pages(app: Any, error: Exception | None) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     """Connect the extension to Sphinx."""
+    for needed in ("sphinx_external_toc", "sphinx.ext.autodoc"):
+        app.setup_extension(needed)
     _switch_off_thebe(app)
     _number_by_folder(app)
     app.connect("config-inited", _choose_cache, priority=400)
