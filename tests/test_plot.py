@@ -166,7 +166,8 @@ def test_gallery_wraps_chinese_by_its_width():
 
 
 def test_gallery_takes_grey_pictures_and_keeps_their_values():
-    ax = plot.gallery([np.eye(4), np.eye(4)])
+    ax = plot.gallery([np.full((4, 4), 0.5), np.full((4, 4), 127, np.uint8)])
+    assert [image.get_clim() for image in ax.images] == [(0, 1), (0, 255)]
     assert ax.images[0].get_array().shape == (4, 4) and ax.images[0].get_cmap().name == "gray"
 
 

@@ -190,6 +190,12 @@ def test_bad_texts_are_named(make, texts, found):
         make().encode(texts)
 
 
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5])
+def test_bad_batch_size_is_named(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size is {batch_size}; expected a whole number"):
+        pretrained.sentence_encoder().encode(["a"], batch_size=batch_size)
+
+
 def test_long_bad_values_are_shortened():
     with pytest.raises(ValueError) as error:
         pretrained.sentence_encoder().encode("x" * 10_000)

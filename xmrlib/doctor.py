@@ -6,7 +6,6 @@ table and not its end. Introduced in chapter 1.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import re
@@ -79,9 +78,8 @@ def _without_home(text: str) -> str:
 
 def _system() -> Row:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Row(
-        True, "system", f"{platform.system()} {platform.release()}, {platform.machine()}, {cores} cores"
-    )
+    machine = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    return Row(True, "system", f"{machine}, {cores} cores")
 
 
 def _python() -> Row:
@@ -113,32 +111,19 @@ def _differs(need: Requirement) -> str:
         version = metadata.version(need.name)
     except metadata.PackageNotFoundError:
         return f"{need.name} is missing"
-    return (
-        ""
-        if need.specifier.contains(version, prereleases=True)
-        else f"{need.name} {version} ({need.specifier})"
-    )
+    right = need.specifier.contains(version, prereleases=True)
+    return "" if right else f"{need.name} {version} ({need.specifier})"
 
 
 def _versions() -> Row:
-    present = {
-        d: metadata.version(d) for d in _KEY_PACKAGES if importlib.util.find_spec(_module(d)) is not None
-    }
-    return Row(True, "versions", ", ".join(f"{name} {version}" for name, version in present.items()))
-
-
-def _module(distribution: str) -> str:
-    return {"scikit-learn": "sklearn"}.get(distribution, distribution.replace("-", "_"))
+    return Row(True, "versions", ", ".join(f"{name} {metadata.version(name)}" for name in _KEY_PACKAGES))
 
 
 def _torch() -> Row:
     import torch
 
-    build = (
-        "CPU build"
-        if torch.version.cuda is None
-        else f"CUDA {torch.version.cuda} build; the book uses the CPU"
-    )
+    cuda = torch.version.cuda
+    build = "CPU build" if cuda is None else f"CUDA {cuda} build; the book uses the CPU"
     return Row(True, "torch", f"{torch.__version__}, {build}, {torch.get_num_threads()} threads")
 
 
@@ -171,9 +156,7 @@ def _memory() -> Row:
     memory = psutil.virtual_memory()
     right = memory.total >= 3.5 * GIB
     found = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} GiB free"
-    return Row(
-        right, "memory", found, "" if right else "a notebook takes up to 2 GiB: use a computer with 4 GiB"
-    )
+    return Row(right, "memory", found, "" if right else "a notebook takes up to 2 GiB: use a larger computer")
 
 
 def _fonts() -> Row:
@@ -184,9 +167,7 @@ def _fonts() -> Row:
         return Row(True, "fonts", f"Chinese in {fonts[0]}")
     get = {"Linux": "sudo apt install fonts-noto-cjk, or your system's package of Noto Sans CJK"}
     hint = get.get(platform.system(), "install Noto Sans SC from Google Fonts")
-    return Row(
-        True, "fonts", "none with Chinese characters, which show as boxes in figures", f"to get one: {hint}"
-    )
+    return Row(True, "fonts", "none for Chinese, which shows as boxes in figures", f"to get one: {hint}")
 
 
 def _cache() -> Row:
@@ -197,12 +178,8 @@ def _cache() -> Row:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        return Row(
-            False,
-            "cache",
-            f"{folder} cannot be written ({error.strerror})",
-            "set XMRLIB_CACHE to a folder of yours",
-        )
+        found = f"{folder} cannot be written ({error.strerror})"
+        return Row(False, "cache", found, "set XMRLIB_CACHE to a folder of yours")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Row(True, "cache", f"{folder}, {size / GIB:.1f} GiB, can be written")
 
@@ -213,18 +190,11 @@ def _disk() -> Row:
     folder = store.cache_dir()
     place = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     free = shutil.disk_usage(place).free / GIB
-    right = free >= 1
-    return Row(
-        right,
-        "free disk",
-        f"{free:.1f} GiB for the cache",
-        "" if right else "1 GiB is needed: free some space",
-    )
+    todo = "" if free >= 1 else "1 GiB is needed: free some space"
+    return Row(free >= 1, "free disk", f"{free:.1f} GiB for the cache", todo)
 
 
-_CHECKS = (
-    _system, _python, _packages, _versions, _torch, _data, _weights, _memory, _fonts, _cache, _disk,
-)  # fmt: skip
+_CHECKS = (_system, _python, _packages, _versions, _torch, _data, _weights, _memory, _fonts, _cache, _disk)
 
 if __name__ == "__main__":
     sys.exit(main())

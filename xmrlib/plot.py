@@ -63,7 +63,7 @@ def use_style() -> None:
     """
     mpl.rcParams.update(
         {
-            "figure.figsize": (7, 4), "figure.dpi": 100, "savefig.dpi": 160, "figure.constrained_layout.use": True,
+            "figure.figsize": (7, 4), "figure.dpi": 144, "savefig.dpi": 144, "figure.constrained_layout.use": True,
             "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white",
             "font.family": ["DejaVu Sans", *cjk_fonts()[:1]], "font.size": 13, "axes.titlesize": 14,
             "axes.labelsize": 13, "xtick.labelsize": 12, "ytick.labelsize": 12, "legend.fontsize": 12,
@@ -104,9 +104,9 @@ def gallery(
         ax = plt.figure(figsize=(width, width * rows * row / columns), layout="none").add_axes((0, 0, 1, 1))
     for i, image in enumerate(images):
         x, y = i % columns, i // columns * row
-        ax.imshow(
-            image, extent=(x + 0.03, x + 0.97, y + 0.97, y + 0.03), cmap="gray", interpolation="antialiased"
-        )
+        box = (x + 0.03, x + 0.97, y + 0.97, y + 0.03)
+        top = 255 if np.asarray(image).dtype == np.uint8 else 1  # of a grey picture
+        ax.imshow(image, extent=box, cmap="gray", vmin=0, vmax=top, interpolation="antialiased")
         ax.text(x + 0.5, y + 1, titles[i] or "", ha="center", va="top", fontsize=size)
         _frame(ax, x, y, marks[i])
     ax.set(xlim=(0, columns), ylim=(rows * row, 0), aspect="equal")

@@ -118,6 +118,7 @@ def _inference() -> Iterator[None]:
 
 def _batches(items: Any, size: int, what: str) -> Iterator[Any]:
     """Slices of ``items``; a bar on stderr, only in a terminal and only when it takes more than two seconds."""
+    size = _check.integer("batch_size", size, 1)
     with tqdm(total=len(items), desc=what, disable=None, delay=2, leave=False) as bar:
         for start in range(0, len(items), size):
             batch = items[start : start + size]
