@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from xmrlib import datasets
-from xmrlib.datasets import BadRowsError, MissingDataError, Stamps, _split, load_stamps, short_caption, stamps
+from xmrlib.datasets import BadRowsError, MissingDataError, Stamps, _split, load_stamps, stamps
 
 
 def make_stamp(folder: Path, name: str, caption: str, color="red", lines=(), ending=".png", extra=()):
@@ -147,7 +147,7 @@ def test_unknown_language(small):
 )
 def test_short_caption(long, short):
     """Brackets, later sentences and glosses go; abbreviations of numbers and quotations stay."""
-    assert short_caption(long) == short
+    assert stamps.short_caption(long) == short
 
 
 def test_relevance(small):
@@ -321,7 +321,7 @@ def test_named_folder_is_not_replaced(cache, monkeypatch, tmp_path):
 
 def test_wrong_and_missing_files_are_listed(collection, manifest):
     """The first five faults, and how many more there are."""
-    datasets.check_stamps(collection)
+    stamps.check_stamps(collection)
     (collection / "town/house.txt").write_text("A home.\n")
     (collection / "animals/birds/crow_desc_fr.ogg").unlink()
     shutil.rmtree(collection / "symbols")
@@ -331,9 +331,12 @@ def test_wrong_and_missing_files_are_listed(collection, manifest):
     assert "town/house (other content)" in message
     assert "animals/birds/crow (5 of 6 files)" in message
     assert "symbols/one (0 of 2 files)" in message
+    make_stamp(collection, "town/extra", "More.")
+    with pytest.raises(MissingDataError, match=r"is not release.*town/extra \(not in the release\)"):
+        load_stamps(collection)
     for stamp in load_stamps(collection, verify=False):
         stamp.picture.write_bytes(b"x")
-    with pytest.raises(MissingDataError, match="and 2 more"):
+    with pytest.raises(MissingDataError, match="and 3 more"):
         load_stamps(collection)
 
 

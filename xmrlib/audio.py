@@ -31,13 +31,16 @@ def load(path: str | os.PathLike[str], rate: int = 16000) -> np.ndarray:
     rate = _check.integer("rate", rate, 1)
     samples, own_rate = read(path)
     mono = samples.mean(axis=1)
-    return (
-        mono if own_rate == rate else soxr.resample(mono, own_rate, rate)
-    )  # as librosa does, which loads in seconds
+    return mono if own_rate == rate else soxr.resample(mono, own_rate, rate)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
-    """The samples (t, channels) float32 of a sound and its sampling rate in Hz; errors as `load` (chapter 1)."""
+    """The samples (t, channels) float32 of a sound and its sampling rate in Hz; errors as `load` (chapter 1).
+
+    >>> read("no such file.wav")
+    Traceback (most recent call last):
+    FileNotFoundError: path = 'no such file.wav': expected a sound file
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"path = {str(path)!r}: expected a sound file")
     try:

@@ -48,7 +48,12 @@ def load(path: str | os.PathLike[str], size: int = 224) -> np.ndarray:
 
 
 def open_picture(path: str | os.PathLike[str], size: int = 224) -> Image.Image:
-    """The decoded RGBA picture, fit for showing at `size` pixels; errors as `load` for a broken file (chapter 1)."""
+    """The decoded RGBA picture, fit for showing at `size` pixels; errors as `load` for a broken file (chapter 1).
+
+    >>> open_picture("no such file.png")
+    Traceback (most recent call last):
+    FileNotFoundError: path = 'no such file.png': expected a picture file
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"path = {str(path)!r}: expected a picture file")
@@ -70,7 +75,14 @@ def _rasterise(path: Path, size: int) -> bytes:
 
 
 def load_stack(paths: Sequence[Path], size: int, digests: Sequence[str]) -> np.ndarray:
-    """The pictures of `paths`, (n, size, size, 3) uint8, kept in the user's cache under their `digests` (chapter 1)."""
+    """The pictures of `paths`, (n, size, size, 3) uint8, kept in the user's cache under their `digests` (chapter 1).
+
+    A digest stands for the content of a file: with the same digests the files are not opened again.
+
+    >>> stamps = datasets.load_stamps()  # doctest: +SKIP
+    >>> load_stack([stamp.picture for stamp in stamps], 64, [stamp.id for stamp in stamps]).shape  # doctest: +SKIP
+    (696, 64, 64, 3)
+    """
     _check.equal("length", "paths", len(paths), "digests", len(digests))
     return store.cached_array(
         ("image.load 1", size, list(digests)), lambda: _stack(paths, size), folder="images"

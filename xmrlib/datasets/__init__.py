@@ -3,11 +3,12 @@
 >>> from xmrlib.datasets import load_stamps
 >>> stamps = load_stamps()  # doctest: +SKIP
 >>> stamps[4].id, stamps.captions("en")[4], stamps[4].captions["zh_CN"]  # doctest: +SKIP
+('animals/birds/blackbird', 'A blackbird.', '黑鸟。')
 """
 
 from ._errors import BadRowsError, DownloadError, MissingDataError
 from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
-from .stamps import Stamp, Stamps, check_stamps, fetch_stamps, find_stamps, load_stamps, short_caption
+from .stamps import Stamp, Stamps, fetch_stamps, find_stamps, load_stamps
 from .wikipedia import Wikipedia, load_wikipedia
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "Stamp",
     "Stamps",
     "Wikipedia",
-    "check_stamps",
     "fetch_stamps",
     "find_stamps",
     "load_esc50",
@@ -27,5 +27,4 @@ __all__ = [
     "load_folder",
     "load_stamps",
     "load_wikipedia",
-    "short_caption",
 ]

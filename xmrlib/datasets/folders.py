@@ -69,6 +69,16 @@ def load_folder(
     ``id`` and ``language``. A picture may have several captions. BadRowsError lists every row with a missing file,
     broken picture, empty caption, wrong encoding, wrong number of cells, or a (file, caption) or id for the second
     time; MissingDataError if the folder or the table is not there.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = Path(folder, "captions.csv")
+    ...     _ = table.write_text("file,caption\\na.png,A square.\\na.png,Something red.\\n")
+    ...     Image.new("RGB", (8, 8), "red").save(Path(folder, "a.png"))
+    ...     data = load_folder(folder, table)
+    >>> len(data), data.captions, data.image_of
+    (1, ('A square.', 'Something red.'), array([0, 0]))
     """
     return _captioned(Path(images_dir), Path(captions_file), {})
 
@@ -79,6 +89,10 @@ def load_flickr8k(root: str | os.PathLike[str], skip: Sequence[str] = FLICKR8K_F
     Pictures in ``Images`` or ``Flicker8k_Dataset``; captions in ``Flickr8k.token.txt`` or in ``captions.txt`` (CSV
     with columns image and caption). Captions of the files named in `skip` are left out: the published table has five
     captions of a picture that was never published. Errors as `load_folder`.
+
+    >>> data = load_flickr8k("Flickr8k")  # doctest: +SKIP
+    >>> data.captions[0], data.splits["test"].shape  # doctest: +SKIP
+    ('A child in a pink dress is climbing up a set of stairs in an entry way .', (1000,))
     """
     root = Path(root)
     folder = _first(root, "Images", "Flicker8k_Dataset", "Flickr8k_Dataset")
@@ -92,6 +106,10 @@ def load_esc50(root: str | os.PathLike[str]) -> Sounds:
 
     Columns filename, fold, target, category. BadRowsError lists every row with a missing, broken or empty sound, an
     empty category, a fold or target that is no number, or a file for the second time.
+
+    >>> sounds = load_esc50("ESC-50")  # doctest: +SKIP
+    >>> sounds.files[0].name, sounds.categories[0], sounds.fold[0]  # doctest: +SKIP
+    ('1-100032-A-0.wav', 'dog', 1)
     """
     root = Path(root)
     folder, table = _first(root, "audio"), _first(root, "meta/esc50.csv")

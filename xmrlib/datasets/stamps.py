@@ -57,7 +57,12 @@ _SPOKEN = re.compile(r"_desc(?:_(.+))?\.(?:ogg|wav)")
 
 @dataclass(frozen=True)
 class Stamp:
-    """One item of the collection: the same thing as picture, written name, sound and spoken name (chapter 1)."""
+    """One item of the collection: the same thing as picture, written name, sound and spoken name (chapter 1).
+
+    >>> blackbird = load_stamps()[4]  # doctest: +SKIP
+    >>> blackbird.captions["de"], blackbird.sound.name, blackbird.category, blackbird.photo  # doctest: +SKIP
+    ('Eine Amsel.', 'blackbird.ogg', ('animals', 'birds'), True)
+    """
 
     id: str  #: path inside the collection without ending: ``"animals/birds/blackbird"``
     picture: Path  #: PNG with transparent ground, or SVG
@@ -91,7 +96,8 @@ class Stamps(Sequence[Stamp]):
     """A sequence of `Stamp` with what an experiment needs: captions, pictures, relevance and splits (chapter 1).
 
     >>> stamps = load_stamps()  # doctest: +SKIP
-    >>> len(stamps), stamps[0].caption  # doctest: +SKIP
+    >>> stamps.images().shape, stamps.relevance(stamps.test, stamps.test).shape  # doctest: +SKIP
+    ((696, 224, 224, 3), (140, 140))
     """
 
     def __init__(self, items: Sequence[Stamp], left_out: Mapping[str, str] | None = None) -> None:
@@ -204,6 +210,9 @@ def find_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True)
     `path`, else the environment variable XMRLIB_STAMPS, else the first of the system's installation and the user's
     cache that holds the release. All files are compared with the manifest of hashes once; the result is remembered
     until a file changes. MissingDataError if there is none, or the named one is not the release.
+
+    >>> find_stamps()  # doctest: +SKIP
+    PosixPath('/usr/share/tuxpaint/stamps')
     """
     explicit = path if path is not None else os.environ.get("XMRLIB_STAMPS") or None
     places = _system_places() + [_cache_place()] if explicit is None else _inside(Path(explicit))
@@ -219,7 +228,12 @@ def find_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True)
         else:
             return place
     looked = f"no Tux Paint stamps found in {', '.join(map(str, places))}"
-    raise MissingDataError(f"{'; '.join(faults) or looked}; to get release {RELEASE}, {_HOW}")
+    named = (
+        ""
+        if explicit is None
+        else " (the folder was named by argument or XMRLIB_STAMPS, so no other is taken)"
+    )
+    raise MissingDataError(f"{'; '.join(faults) or looked}{named}; to get release {RELEASE}, {_HOW}")
 
 
 _HOW = (
@@ -261,9 +275,10 @@ def _stats(files: Mapping[str, Path]) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _compare(folder: Path, stamps: Mapping[str, Mapping[str, Path]], manifest: str) -> np.ndarray:
-    faults = []
-    for line in manifest.splitlines():
-        digest, count, name = line.split(" ", 2)
+    lines = [line.split(" ", 2) for line in manifest.splitlines()]
+    faults = [f"{name} (not in the release)" for name in stamps.keys() - {name for _, _, name in lines}]
+    faults.sort()
+    for digest, count, name in lines:
         files = stamps.get(name, {})
         if len(files) != int(count):
             faults.append(f"{name} ({len(files)} of {count} files)")
@@ -381,6 +396,9 @@ def fetch_stamps(progress: bool = True) -> Path:
 
     Nothing is done if the release is there already. DownloadError says what failed; an interrupted call leaves
     nothing half done and can be repeated.
+
+    >>> fetch_stamps()  # doctest: +SKIP
+    PosixPath('/usr/share/tuxpaint/stamps')
     """
     try:
         return find_stamps()
