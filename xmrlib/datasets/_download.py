@@ -16,7 +16,7 @@ import filelock
 import pooch
 from tqdm import tqdm
 
-from ._errors import DownloadError
+from ._errors import DownloadError, MissingDataError
 
 if TYPE_CHECKING:
     from requests.exceptions import RequestException
@@ -62,7 +62,10 @@ def _replace(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.part-") as part:
         archive = retrieve(sources, Path(part, "archive"), progress)
         unpack(archive, Path(part, "new"), inside, progress)
-        check(Path(part, "new"))
+        try:
+            check(Path(part, "new"))
+        except MissingDataError as error:
+            raise DownloadError(f"the archive holds something else: {error}") from error
         if target.exists():
             os.replace(target, Path(part, "old"))
         os.replace(Path(part, "new"), target)

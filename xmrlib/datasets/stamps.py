@@ -420,6 +420,7 @@ def _install() -> bool:
     rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if rights and shutil.which("sudo") is None:
         return False
+    print(f"installing {PACKAGE} {RELEASE} by apt-get (161 MB)", file=sys.stderr, flush=True)
     install = ["install", "-y", "--no-install-recommends", f"{PACKAGE}={RELEASE}*"]
     return any(
         all(
