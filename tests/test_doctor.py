@@ -194,6 +194,13 @@ def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
     assert not row.ok and "XMRLIB_CACHE" in row.todo and "cannot be written" in row.found
 
 
+def test_a_warning_is_no_line_of_its_own(monkeypatch, tmp_path, recwarn):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "file"))
+    assert doctor._tried(lambda: store.cached_array("x", lambda: 1 / 0)).ok is False
+    assert len(recwarn) == 0
+
+
 def test_cache_is_made_and_measured(cache):
     assert doctor._cache().ok and cache.is_dir() and list(cache.iterdir()) == []
     store.cached_array("x", lambda: store.np.zeros(2**24))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from xmrlib import pretrained
+from xmrlib import pretrained, store
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +188,12 @@ BAD_TEXTS = [
 def test_bad_texts_are_named(make, texts, found):
     with pytest.raises(ValueError, match=f"{found}.*; expected"):
         make().encode(texts)
+
+
+@pytest.mark.parametrize("inputs", [None, 3, "a cat", []])
+def test_the_store_leaves_bad_input_to_the_encoder(inputs):
+    with pytest.raises(ValueError, match="sentences is"):
+        store.features(pretrained.sentence_encoder(), inputs)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5])

@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -62,7 +63,8 @@ def main() -> int:
 
 def _tried(check: Callable[[], Row]) -> Row:
     try:
-        row = check()
+        with warnings.catch_warnings(action="ignore"):  # of a cache that cannot be written: it has a line
+            row = check()
     except Exception as error:  # the doctor must not die of what it looks for
         todo = "install the book's environment again: python run.py clean --all, then python run.py book"
         row = Row(False, check.__name__.strip("_"), f"{type(error).__name__}: {error}", todo)

@@ -15,7 +15,7 @@ import os
 import struct
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ def features(encoder: Any, inputs: np.ndarray | Sequence[str], method: str = "en
     encode = getattr(encoder, method, None)
     if not callable(encode):
         raise _check.fail("method", repr(method), f"a method of {type(encoder).__name__}")
-    inputs = inputs if isinstance(inputs, np.ndarray | str) else list(inputs)
+    if isinstance(inputs, Iterable) and not isinstance(inputs, np.ndarray | str):
+        inputs = list(inputs)
     return cached_array((fingerprint, method, inputs), lambda: encode(inputs))
 
 
