@@ -400,7 +400,7 @@ def install_torch(uv):
 def install_lock(uv):
     by_pip = pip("install", "--no-deps", "-r", "requirements.txt")
     by_uv = uv_pip("install", "--no-deps", "-r", "requirements.txt")
-    install("the locked packages (about 900 MB)", *([by_uv] if uv else []), by_pip)
+    install("the locked packages", *([by_uv] if uv else []), by_pip)
 
 
 def write_kernel_config():
