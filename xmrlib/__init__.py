@@ -19,6 +19,7 @@ __all__ = [
     "datasets",
     "doctor",
     "image",
+    "live_search",
     "metrics",
     "plot",
     "pretrained",

@@ -1,0 +1,83 @@
+"""The directive ``{live-search}``: the search box of chapter 1, with its data written by the build."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+__all__ = ["setup"]
+
+_EXAMPLES = (
+    "a musical instrument", "a big cat", "yellow fruit", "something to drink from", "a vehicle that flies", "猫头鹰", "一只大猫",
+)  # fmt: skip
+_BOX = """<section class="live-search" data-base="{base}" aria-label="Live search">
+<form role="search">
+<label for="live-search-query">Search the pictures: type English or Chinese words</label>
+<input id="live-search-query" type="search" autocomplete="off" spellcheck="false" value="a musical instrument">
+</form>
+<div class="ls-examples">{buttons}</div>
+<p class="ls-status" role="status"></p>
+<p class="ls-needs">The search box runs in your browser and needs JavaScript.</p>
+<ol></ol>
+</section>"""
+
+
+class _LiveSearch(nodes.General, nodes.Element):
+    """Where the search box stands."""
+
+
+class _LiveSearchDirective(Directive):
+    def run(self) -> list[nodes.Node]:
+        return [_LiveSearch()]
+
+
+def _visit(translator: Any, node: _LiveSearch) -> None:
+    builder = translator.builder
+    depth = builder.get_target_uri(builder.current_docname).count("/")
+    buttons = "".join(f'<button type="button" data-query="{text}">{text}</button>' for text in _EXAMPLES)
+    translator.body.append(_BOX.format(base="../" * depth + "_static/live-search/", buttons=buttons))
+    raise nodes.SkipNode
+
+
+def _skip(translator: Any, node: _LiveSearch) -> None:
+    raise nodes.SkipNode
+
+
+def _add_files(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    if doctree is not None and any(doctree.findall(_LiveSearch)):
+        app.add_css_file("live-search/live-search.css")
+        app.add_js_file("live-search/data.js", defer="defer")
+        app.add_js_file("live-search/live-search.js", defer="defer")
+
+
+def _export(app: Any) -> list[Any]:
+    """Copy the index from the cache, where it is computed once for each version of data, code and encoders."""
+    if app.builder.format == "html":
+        from xmrlib import datasets, live_search, store
+
+        stamps = datasets.load_stamps()
+        key = store.content_key(stamps.version, Path(live_search.__file__).read_text(encoding="utf-8"))
+        kept, target = (
+            store.cache_dir() / "live-search" / key[:16],
+            Path(app.outdir) / "_static" / "live-search",
+        )
+        if not (kept / "complete").exists():
+            live_search.export(stamps, kept)
+            (kept / "complete").touch()
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("data.js", "sheet.webp"):
+            shutil.copyfile(kept / name, target / name)
+    return []
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Connect the directive to Sphinx."""
+    app.add_node(_LiveSearch, html=(_visit, None), latex=(_skip, None), text=(_skip, None))
+    app.add_directive("live-search", _LiveSearchDirective)
+    app.connect("html-page-context", _add_files)
+    app.connect("html-collect-pages", _export)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
