@@ -55,6 +55,14 @@ def test_probabilities_are_probabilities_of_the_features(photos):
     np.testing.assert_allclose(P, z / z.sum(axis=1, keepdims=True), rtol=1e-3)
 
 
+def test_probabilities_and_features_run_the_network_once(photos, monkeypatch, tmp_path):
+    monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path))
+    cnn = pretrained.image_encoder()
+    store.features(cnn, photos)
+    monkeypatch.setattr(pretrained.ImageEncoder, "_pooled", lambda *_: pytest.fail("ran again"))
+    assert store.features(cnn, photos, method="probabilities").shape == (2, 1000)
+
+
 def test_features_are_the_mean_map_of_the_whole_network(photos):
     """Against the package's own forward pass, preprocessed by hand in numpy."""
     cnn = pretrained.image_encoder()
@@ -303,7 +311,7 @@ def test_no_code_is_unpickled(monkeypatch):
     monkeypatch.setattr(np, "load", lambda *a, **k: seen.append(k["allow_pickle"] is False) or npy(*a, **k))
     pretrained.ImageEncoder().encode(np.zeros((1, 224, 224, 3), np.uint8))
     pretrained.MultilingualEncoder().encode(["a"])
-    pretrained.word_vectors.__wrapped__()
+    pretrained._glove()
     assert seen == [True, True, True]
 
 

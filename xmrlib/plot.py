@@ -21,9 +21,16 @@ from matplotlib.ticker import PercentFormatter
 from xmrlib import _check
 
 __all__ = [
-    "ACCENT", "COLORS", "MARKS", "cjk_fonts", "gallery", "leaderboard", "ranking", "space", "spectrogram",
-    "use_style", "waveform",
-]  # fmt: skip
+    "ACCENT",
+    "cjk_fonts",
+    "gallery",
+    "leaderboard",
+    "ranking",
+    "space",
+    "spectrogram",
+    "use_style",
+    "waveform",
+]
 
 ACCENT = "#0f766e"
 """The teal of the book."""

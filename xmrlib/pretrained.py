@@ -12,7 +12,7 @@ import functools
 import hashlib
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,15 +191,18 @@ class ImageEncoder(_Encoder):
         pixels = (torch.from_numpy(batch.astype(np.float32)) - 127) / 128
         return self._model.extract_features(pixels.permute(0, 3, 1, 2)).mean(dim=(2, 3)).numpy()
 
-    def probabilities(self, images: np.ndarray, batch_size: int = 4) -> np.ndarray:
-        """The class probabilities: ``(n, 224, 224, 3)`` uint8 -> ``(n, 1000)`` float32, rows sum to 1."""
-        return self.classify(self.encode(images, batch_size))
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """The class probabilities: ``(n, 224, 224, 3)`` uint8 -> ``(n, 1000)`` float32, rows sum to 1.
+
+        They follow from the features, which are kept in the store: the network runs once for both.
+        """
+        _check_images(images)
+        return self.classify(store.features(self, images))
 
     def classify(self, V: np.ndarray) -> np.ndarray:
         """The last layer on its own: pooled features ``(n, 1280)`` -> class probabilities ``(n, 1000)``.
 
-        ``softmax(V W + b)``. Use it when the features are in the store: the network then runs once, not twice.
-        Raises ``ValueError`` for another shape.
+        ``softmax(V W + b)``. Raises ``ValueError`` for another shape.
 
         >>> image_encoder().classify(np.zeros((2, 1280), dtype=np.float32)).sum(axis=1).round(3)
         array([1., 1.], dtype=float32)
@@ -337,6 +340,11 @@ def _check_texts(sentences: Any) -> None:
 
 
 @functools.cache
+def _shared(make: Callable[[], Any]) -> Any:
+    """One object of each kind a process, so that no weights are read twice."""
+    return make()
+
+
 def image_encoder() -> ImageEncoder:
     """The picture encoder of the book: EfficientNet-Lite0 trained on ImageNet, frozen (chapter 1).
 
@@ -348,30 +356,27 @@ def image_encoder() -> ImageEncoder:
     >>> image_encoder().class_names[207]
     'Golden Retriever'
     """
-    return ImageEncoder()
+    return _shared(ImageEncoder)
 
 
-@functools.cache
 def sentence_encoder() -> SentenceEncoder:
     """The English sentence encoder of the book: all-MiniLM-L6-v2, frozen; ``encode(texts) -> (n, 384)`` (chapter 1).
 
     >>> sentence_encoder().encode(["a small brown dog"]).shape
     (1, 384)
     """
-    return SentenceEncoder()
+    return _shared(SentenceEncoder)
 
 
-@functools.cache
 def multilingual_encoder() -> MultilingualEncoder:
     """The sentence encoder for 16 languages, Chinese among them, frozen; ``encode(texts) -> (n, 512)`` (chapter 1).
 
     >>> multilingual_encoder().encode(["一只棕色的小狗"]).shape
     (1, 512)
     """
-    return MultilingualEncoder()
+    return _shared(MultilingualEncoder)
 
 
-@functools.cache
 def word_vectors() -> KeyedVectors:
     """GloVe (Pennington et al. 2014) trained on 6 billion words: 400,000 words, 50 numbers each (chapter 1).
 
@@ -382,6 +387,10 @@ def word_vectors() -> KeyedVectors:
     >>> word_vectors().most_similar("cat", topn=1)[0][0]
     'dog'
     """
+    return _shared(_glove)
+
+
+def _glove() -> KeyedVectors:
     from arro3.io import read_parquet
     from gensim.models import KeyedVectors
 
