@@ -94,19 +94,20 @@ def _local_errors(folder: Path) -> Iterator[None]:
 
 
 def retrieve(sources: Sequence[Source], path: Path, progress: bool = True) -> Path:
-    """Download to `path` from the first source that answers with the right content; DownloadError if none does."""
+    """Download to `path` from the first source that answers with the right content.
+
+    DownloadError if none does; another OSError if `path` cannot be written.
+    """
     from requests.exceptions import RequestException  # slow to import, and rarely needed
 
     failures = []
     for url, sha256 in sources:
-        downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 20, timeout=_TIMEOUT)
         try:
-            with _quiet(), _local_errors(path.parent):
+            with _quiet(), _bar(progress) as bar:
+                downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 20, timeout=_TIMEOUT)
                 pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
-        except DownloadError as error:
-            if not isinstance(error.__cause__, RequestException):
-                raise
-            failures.append(f"{url}: {_reason(error.__cause__)}")
+        except RequestException as error:
+            failures.append(f"{url}: {_reason(error)}")
         except ValueError:
             failures.append(f"{url}: the content has another SHA-256 than {sha256[:12]}…")
         else:
@@ -123,6 +124,16 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _bar(progress: bool) -> Iterator[tqdm | bool]:
+    """A progress bar that is closed also when the download fails; pooch sets its total."""
+    if not progress:
+        yield False
+        return
+    with tqdm(desc="downloading", total=1, unit="B", unit_scale=True, ncols=79) as bar:
+        yield bar
 
 
 def _reason(error: RequestException) -> str:
