@@ -30,14 +30,15 @@ NAMES = [
 
 
 def data(seed=0):
-    """Positive scores without ties (float64), and graded relevance; relevant items tend to score higher."""
+    """Graded relevance, and scores 1/N, 2/N, ..., 1 in an order that favours relevant items: positive, and without
+    ties in float32 too, for trec_eval keeps scores in float32."""
     rng = np.random.default_rng(seed)
     scores = rng.random((Q, N))
     gains = np.zeros((Q, N), np.int64)
     columns = rng.permuted(np.tile(np.arange(N), (Q, 1)), axis=1)[:, :R]
     np.put_along_axis(gains, columns, rng.integers(1, 4, (Q, R)), axis=1)
     scores[gains > 0] **= 0.2
-    return scores, gains
+    return (1 + scores.argsort(axis=1).argsort(axis=1)) / N, gains
 
 
 def scikit_learn(scores, gains):
