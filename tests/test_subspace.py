@@ -109,6 +109,17 @@ def test_reduced_rank(spoil, ridge):
     assert np.isfinite(model.x_weights).all()
 
 
+@pytest.mark.parametrize("noise", [3e-7, 1e-7, 1e-8])
+def test_nearly_repeated_columns(noise):
+    """Protects where Cholesky still works but its answer is off by 2 to 14 %: unit variance and the stated
+    correlations hold to a few roundings, and the copies add nothing."""
+    X, Y = data()
+    doubled = np.hstack([X, X + noise * np.random.default_rng(0).normal(size=X.shape)])
+    model = cca(doubled, Y, 3, ridge=0)
+    assert_is_cca(model, doubled, Y)
+    assert np.allclose(model.correlations, cca(X, Y, 3, ridge=0).correlations, atol=1e-6)
+
+
 def test_fewer_rows_than_columns():
     """Protects n < d: finite, perfect correlations without a ridge (pure noise!), lower ones with a ridge."""
     rng = np.random.default_rng(2)
