@@ -109,7 +109,9 @@ def build_index(stamps: datasets.Stamps) -> LiveIndex:
     and Ma 2017; its probability is estimated by Zipf's law from its place in the frequency list of GloVe) and
     projected onto the main directions of the class names.
 
-    >>> build_index(datasets.load_stamps()[:3])  # doctest: +SKIP
+    >>> index = build_index(datasets.load_stamps())  # doctest: +SKIP
+    >>> index.picture_vectors.shape  # doctest: +SKIP
+    (696, 64)
     """
     cnn, encoder = pretrained.image_encoder(), pretrained.multilingual_encoder()
     seen = cnn.classify(store.features(cnn, stamps.images()))
@@ -158,6 +160,9 @@ def export(stamps: datasets.Stamps, folder: Path) -> list[Path]:
 
     The data is a script that assigns one global, because a page opened from disk may not fetch a file. Returns the
     paths (chapter 1; called by the build of the book).
+
+    >>> [path.name for path in export(datasets.load_stamps(), Path("live"))]  # doctest: +SKIP
+    ['data.js', 'sheet.webp']
     """
     index = build_index(stamps)
     folder.mkdir(parents=True, exist_ok=True)
