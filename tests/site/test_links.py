@@ -1,6 +1,8 @@
 """Every link, anchor, script and picture of the built book leads somewhere."""
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 import site_pages
@@ -41,6 +43,18 @@ def test_no_page_weighs_more_than_three_megabytes(site, pages):
 def test_the_page_for_missing_pages_has_links_that_hold_at_any_depth(pages):
     relative = [link for link in pages["404.html"].links if not re.match(r"/|#|[a-z]+:", link)]
     assert relative == []
+
+
+def test_no_page_shows_a_path_of_the_machine_that_built_it(site, pages):
+    places = [
+        f"{path.as_posix()}/" for path in (Path.home(), Path(__file__).resolve().parents[2], Path(sys.prefix))
+    ]
+    faults = {
+        name: found
+        for name in pages
+        if (found := [place for place in places if place in (site / name).read_text(encoding="utf-8")])
+    }
+    assert faults == {}
 
 
 def test_the_checker_sees_planted_faults(tmp_path):
