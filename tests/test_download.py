@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import pooch
 import pytest
 from PIL import Image
 
@@ -251,7 +252,7 @@ def test_full_cache(server, monkeypatch, world):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module, name in ((_download.pooch, "HTTPDownloader"), (_download.tarfile.TarFile, "extract")):
+    for module, name in ((pooch, "HTTPDownloader"), (_download.tarfile.TarFile, "extract")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, full if name == "extract" else lambda **_: full)
             with pytest.raises(DownloadError, match=r"cannot write.*No space left.*XMRLIB_CACHE"):

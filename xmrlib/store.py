@@ -21,7 +21,7 @@ from typing import Any
 
 import filelock
 import numpy as np
-import pooch
+import platformdirs
 
 from xmrlib import _check
 
@@ -39,7 +39,7 @@ def cache_dir() -> Path:
     >>> cache_dir().is_absolute()
     True
     """
-    root = os.environ.get("XMRLIB_CACHE") or pooch.os_cache("xmrlib")
+    root = os.environ.get("XMRLIB_CACHE") or platformdirs.user_cache_dir("xmrlib")
     return Path(root).expanduser().absolute()
 
 

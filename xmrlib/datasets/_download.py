@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import filelock
-import pooch
 from tqdm import tqdm
 
 from ._errors import DownloadError, MissingDataError
@@ -98,7 +97,8 @@ def retrieve(sources: Sequence[Source], path: Path, progress: bool = True) -> Pa
 
     DownloadError if none does; another OSError if `path` cannot be written.
     """
-    from requests.exceptions import RequestException  # slow to import, and rarely needed
+    import pooch  # slow to import, rarely needed, and it makes tqdm warn in notebooks without ipywidgets
+    from requests.exceptions import RequestException
 
     failures = []
     for url, sha256 in sources:
@@ -117,6 +117,8 @@ def retrieve(sources: Sequence[Source], path: Path, progress: bool = True) -> Pa
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
+    import pooch
+
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel("ERROR")
