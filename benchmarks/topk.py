@@ -41,9 +41,10 @@ def peers(Q, X):
         Qt, Xt = torch.from_numpy(Q), torch.from_numpy(X)
         functions["torch, matmul + topk"] = lambda: torch.topk(Qt @ Xt.T, K).indices.numpy()
     if installed("usearch", "usearch"):
-        from usearch.index import MetricKind, search
+        from usearch.index import MetricKind
+        from usearch.index import search as exact_search
 
-        functions["usearch, exact"] = lambda: search(X, Q, K, MetricKind.IP, exact=True).keys
+        functions["usearch, exact"] = lambda: exact_search(X, Q, K, MetricKind.IP, exact=True).keys
     return functions
 
 
