@@ -1,0 +1,83 @@
+"""The index of the search box: the words it knows, its whole-number scores, and what it ships to the page."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xmrlib import datasets, live_search
+
+WORDS = ["a", "big", "cat", "drum", "大", "大猫", "猫", "小提琴"]
+
+
+def small_index(seed: int = 0, n: int = 12) -> live_search.LiveIndex:
+    rng = np.random.default_rng(seed)
+    words, pictures = (rng.integers(-127, 128, (size, 5)).astype(np.int8) for size in (len(WORDS), n))
+    return live_search.LiveIndex(WORDS, words, pictures, [[("cat", 1.0)]] * n)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("A BIG, big cat!", ["a", "big", "big", "cat"]),
+        ("catalogue of cats", []),  # a part of a word is not the word
+        ("大猫和猫", ["大猫", "猫"]),  # the longest word first, unknown characters skipped
+        ("drum鼓 小提琴cat", ["drum", "小提琴", "cat"]),
+        ("1234 ?!", []),
+    ],
+)
+def test_words_of_a_sentence(sentence, words):
+    """Protects the agreement of page and Python about what a word is."""
+    assert live_search.words_of(small_index(), sentence) == words
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=30), st.integers(0, 50))
+def test_search_equals_a_sort_of_exact_sums(words, seed):
+    """Protects against overflow of int8 and against unstable ties: plain Python integers are the oracle."""
+    index = small_index(seed)
+    known = live_search.words_of(index, " ".join(words))
+    query = [sum(int(index.word_vectors[index.place[w]][j]) for w in known) for j in range(5)]
+    exact = [sum(q * int(x) for q, x in zip(query, row, strict=True)) for row in index.picture_vectors]
+    scores, ids = live_search.search(index, " ".join(words), k=12)
+    assert ids.tolist() == sorted(range(12), key=lambda i: (-exact[i], i))
+    assert scores.tolist() == sorted(exact, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "k", "message"), [("xyzzy", 3, "xyzzy"), ("cat", 0, "k is 0"), ("cat", 13, "k is 13")]
+)
+def test_bad_input_is_named(sentence, k, message):
+    """Protects the reader from an empty or clamped answer."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        live_search.search(small_index(), sentence, k)
+
+
+@pytest.fixture(scope="module")
+def stamps():
+    try:
+        return datasets.load_stamps()
+    except datasets.MissingDataError as error:
+        pytest.skip(str(error).splitlines()[0])
+
+
+def test_the_shipped_files_hold_the_index(stamps, tmp_path):
+    """Protects the page: what it decodes is what Python searched, in less than 1.5 MB together."""
+    index = live_search.build_index(stamps)
+    script, sheet = live_search.export(stamps, tmp_path / "live")
+    data = json.loads(script.read_text(encoding="utf-8").removeprefix("window.LIVE_SEARCH = ").rstrip(";\n"))
+    vectors = np.frombuffer(base64.b64decode(data["pictureVectors"]), np.int8).reshape(len(stamps), -1)
+    assert np.array_equal(vectors, index.picture_vectors)
+    assert data["words"].split(" ") == index.words
+    assert data["captions"] == stamps.captions("en")
+    assert script.stat().st_size + sheet.stat().st_size < 1.5e6
+
+
+def test_every_caption_finds_pictures_better_than_chance(stamps):
+    """Protects the box from shuffled vectors: R@10 over all captions is far above the 10 in 696 of a guess."""
+    index = live_search.build_index(stamps)
+    hits = [i in live_search.search(index, caption)[1] for i, caption in enumerate(stamps.captions("en"))]
+    assert np.mean(hits) > 0.3  # measured 0.4; chance 0.014
