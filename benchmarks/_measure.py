@@ -40,7 +40,9 @@ def in_turn(
     wall, cpu = {name: [] for name in functions}, {name: [] for name in functions}
     for turn in range(repeats + warm_up):
         for name, function in functions.items():
-            time.sleep(0.3)  # idle BLAS threads of the one before wait actively for a while: let them fall asleep
+            time.sleep(
+                0.3
+            )  # idle BLAS threads of the one before wait actively for a while: let them fall asleep
             start, start_cpu = time.perf_counter(), time.process_time()
             function()
             stop, stop_cpu = time.perf_counter(), time.process_time()

@@ -130,11 +130,13 @@ def _one_each(name: str, values: Sequence | None, images: Sequence) -> list:
 
 
 def _wrap(title: str | None, ems: float, lines: int = 3) -> str:
-    """The title in lines that fit; Latin letters are about 0.58 em wide, Chinese ones 1 em."""
-    wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in title or "")
-    return "\n".join(
-        textwrap.wrap(title or "", max(4, int(ems / (1 if wide else 0.58))), max_lines=lines, placeholder="…")
-    )
+    """The title in lines that fit; Latin letters are about 0.58 em wide, Chinese ones 1 em. Its own breaks stay."""
+    wrapped: list[str] = []
+    for part in (title or "").splitlines():
+        wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in part)
+        width = max(4, int(ems / (1 if wide else 0.58)))
+        wrapped += textwrap.wrap(part, width, max_lines=max(1, lines - len(wrapped)), placeholder="…")
+    return "\n".join(wrapped[:lines])
 
 
 def _frame(ax: Axes, x: float, y: float, mark: str | None) -> None:

@@ -1,10 +1,10 @@
 """Linear subspaces shared by two modalities: canonical correlation analysis."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from xmrlib import _check
 
@@ -76,7 +76,7 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     if not (np.isscalar(ridge) and np.isreal(ridge) and 0 <= ridge < np.inf):
         raise _check.fail("ridge", repr(ridge), "a number of at least 0")
     x_whitener, y_whitener = _whitener(X, float(ridge)), _whitener(Y, float(ridge))
-    U, correlations, Vt = linalg.svd(x_whitener.T @ (X.T @ Y / len(X)) @ y_whitener, full_matrices=False)
+    U, correlations, Vt = np.linalg.svd(x_whitener.T @ (X.T @ Y / len(X)) @ y_whitener, full_matrices=False)
     rank = int(np.sum(correlations > _ZERO_CORRELATION))
     if k > rank:
         raise _check.fail("k", k, f"at most {rank}, the number of directions in which X and Y correlate")
@@ -87,12 +87,15 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
 
 def _whitener(X: np.ndarray, ridge: float) -> np.ndarray:
     """W of shape (d, rank) with W' C W = I, where C is the covariance of X plus the relative ridge."""
-    C = X.T @ X / len(X)
+    C = (
+        X.T @ X / len(X)
+    )  # numpy throughout: scipy has BLAS threads of its own, and the two get in each other's way
     C.flat[:: len(C) + 1] += ridge * np.trace(C) / len(C)
-    L, failed = linalg.lapack.dpotrf(C, lower=True)
-    if not failed and linalg.lapack.dpocon(L, np.abs(C).sum(axis=0).max(), uplo="L")[0] > _SMALLEST_RCOND:
-        return linalg.lapack.dtrtri(L, lower=True)[0].T
-    values, vectors = linalg.eigh(C)
+    with contextlib.suppress(np.linalg.LinAlgError):  # not positive definite: go on to the eigenvalues
+        W = np.linalg.inv(np.linalg.cholesky(C)).T
+        if 1 / (np.linalg.norm(C, 1) * np.linalg.norm(W @ W.T, 1)) > _SMALLEST_RCOND:
+            return W
+    values, vectors = np.linalg.eigh(C)
     kept = values > len(C) * np.finfo(float).eps * values[-1]
     return vectors[:, kept] / np.sqrt(values[kept])
 
