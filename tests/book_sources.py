@@ -110,9 +110,9 @@ def opening_faults(notebook: dict) -> list[str]:
     if not re.match(r"(\([\w-]+\)=\n)?# +\S.*\n\s*\n?\S", first):
         faults.append("the first cell must be Markdown: `# Title` and one sentence why anyone should care")
     before = list(before_first_section(cells))
-    goal = [cell for cell in before[:4] if cell["cell_type"] == "code" and shows(source(cell))]
+    goal = [cell for cell in before[:5] if cell["cell_type"] == "code" and shows(source(cell))]
     if not goal:
-        faults.append("cells 2 to 4 must show a figure or a sound of the goal, before any `##`")
+        faults.append("cells 2 to 5 must show a figure or a sound of the goal, before any `##`")
     text = "\n".join(source(cell) for cell in before if cell["cell_type"] == "markdown")
     learn = re.search(r"\*\*You will learn\*\*(.*?)(?=\n\*\*|\Z)", text, re.S)
     items = re.findall(r"^\s*[-*] ", learn[1], re.M) if learn else []

@@ -23,6 +23,8 @@ _BOX = """<section class="live-search" data-base="{base}" aria-label="Live searc
 <p class="ls-status" role="status"></p>
 <p class="ls-needs">The search box runs in your browser and needs JavaScript.</p>
 <ol></ol>
+<p class="ls-credit">Pictures and captions: the stamps of Tux Paint, by many contributors
+(<a href="{credits}">credits and licences</a>).</p>
 </section>"""
 
 
@@ -39,7 +41,9 @@ def _visit(translator: Any, node: _LiveSearch) -> None:
     builder = translator.builder
     depth = builder.get_target_uri(builder.current_docname).count("/")
     buttons = "".join(f'<button type="button" data-query="{text}">{text}</button>' for text in _EXAMPLES)
-    translator.body.append(_BOX.format(base="../" * depth + "_static/live-search/", buttons=buttons))
+    up = "../" * depth
+    text = _BOX.format(base=up + "_static/live-search/", credits=up + "book/datasets.html", buttons=buttons)
+    translator.body.append(text)
     raise nodes.SkipNode
 
 
