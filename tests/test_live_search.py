@@ -3,13 +3,15 @@
 import base64
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmrlib import datasets, live_search
+from xmrlib import _live_page, datasets, live_search, store
 
 WORDS = ["a", "big", "cat", "drum", "大", "大猫", "猫", "小提琴"]
 
@@ -81,3 +83,49 @@ def test_every_caption_finds_pictures_better_than_chance(stamps):
     index = live_search.build_index(stamps)
     hits = [i in live_search.search(index, caption)[1] for i, caption in enumerate(stamps.captions("en"))]
     assert np.mean(hits) > 0.3  # measured 0.4; chance 0.014
+
+
+def test_the_build_writes_the_index_where_the_page_looks(stamps, tmp_path, monkeypatch):
+    """Protects the box from a missing file: exported once into the cache, copied from there into every build."""
+    monkeypatch.setattr(live_search, "export", counted := Counted(live_search.export))
+    monkeypatch.setattr(store, "cache_dir", lambda: tmp_path / "cache")
+    for name in ("first", "second"):
+        app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=str(tmp_path / name))
+        assert _live_page._export(app) == []
+        folder = tmp_path / name / "_static" / "live-search"
+        assert sorted(file.name for file in folder.iterdir()) == ["data.js", "sheet.webp"]
+    assert counted.calls == 1
+
+
+def test_the_directive_becomes_the_box_with_links_that_fit_the_depth_of_the_page():
+    """Protects pages in folders: script data, thumbnails and credits are two levels up."""
+    builder = SimpleNamespace(current_docname="a/b/c", get_target_uri=lambda name: f"{name}.html")
+    translator = SimpleNamespace(builder=builder, body=[])
+    (node,) = _live_page._LiveSearchDirective.run(None)
+    with pytest.raises(nodes.SkipNode):
+        _live_page._visit(translator, node)
+    assert 'data-base="../../_static/live-search/"' in translator.body[0]
+    assert 'href="../../book/datasets.html"' in translator.body[0]
+    assert 'role="search"' in translator.body[0]
+
+
+def test_only_pages_with_the_box_load_its_files():
+    """Protects every other page from a megabyte that it does not need."""
+    app = SimpleNamespace(add_css_file=Counted(), add_js_file=Counted())
+    plain, with_box = nodes.section(), nodes.section("", _live_page._LiveSearch())
+    _live_page._add_files(app, "page", "page.html", {}, plain)
+    _live_page._add_files(app, "search", "page.html", {}, None)
+    assert app.add_js_file.calls == 0
+    _live_page._add_files(app, "page", "page.html", {}, with_box)
+    assert (app.add_css_file.calls, app.add_js_file.calls) == (1, 2)
+
+
+class Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, function=lambda *args, **kwargs: None):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *args, **kwargs):
+        self.calls += 1
+        return self.function(*args, **kwargs)

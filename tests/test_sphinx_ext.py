@@ -1,8 +1,11 @@
 """The Sphinx extension: cache folder, numbers by folder, information bar, publication."""
 
+import contextlib
 import copy
+import gc
 import io
 import re
+import weakref
 from pathlib import Path
 
 import pytest
@@ -131,13 +134,24 @@ def write_book(folder: Path) -> None:
     (folder / "requirements.txt").touch()
 
 
+@contextlib.contextmanager
+def without_dead_references():
+    """sphinx-external-toc looks at every living object, and stumbles over dead weak references of other tests."""
+    everything = gc.get_objects
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            gc, "get_objects", lambda: [o for o in everything() if type(o) not in weakref.ProxyTypes]
+        )
+        yield
+
+
 def build(folder: Path, **settings) -> tuple[dict[str, str], str]:
     """HTML of every page, and what Sphinx said."""
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     said, out = io.StringIO(), folder / "_build" / "html"
-    with patch_docutils(folder), docutils_namespace():
+    with patch_docutils(folder), docutils_namespace(), without_dead_references():
         app = Sphinx(
             folder,
             None,

@@ -31,7 +31,7 @@ __all__ = ["Stamp", "Stamps", "check_stamps", "fetch_stamps", "find_stamps", "lo
 RELEASE = "2022.06.04"
 LICENCE = (
     f"Tux Paint Stamps {RELEASE}, (c) 2002-2022 Bill Kendrick and contributors; GPL-2 or later as a whole, "
-    "single files GFDL, CC BY, CC BY-SA or public domain"
+    "single files GFDL, CC BY, CC BY-SA or public domain, one sound CC Sampling Plus 1.0"
 )
 MAX_WORDS = 12
 PACKAGE = "tuxpaint-stamps-default"
