@@ -151,13 +151,15 @@ def section_faults(notebook: dict) -> list[str]:
 
 def exercise_faults(notebook: dict) -> list[str]:
     """Three to six exercises, each with a check outside its solution, and a solution; one planted error."""
-    stack, found, titles = None, {}, {}
+    stack, found, titles, faults = None, {}, {}, []
     solving = False
     for cell in notebook["cells"]:
         text = source(cell)
         if cell["cell_type"] == "code":
             if stack and not solving and re.search(r"\bchecks\.\w+\(", text):
                 found[stack].add("check")
+            if solving and not cell["metadata"].get("jupyter", {}).get("source_hidden"):
+                faults.append(f"JupyterLab shows a solution of {stack}: set jupyter.source_hidden in its cells")
             continue
         for match in re.finditer(
             r"\{exercise(?:-start)?\}(.*)\n(?::.*\n)*?:label: *(\S+)|\{solution(-start|-end)?\} *(\S*)", text
@@ -170,7 +172,7 @@ def exercise_faults(notebook: dict) -> list[str]:
             else:
                 solving = match[3] == "-start"
                 found.setdefault(match[4], set()).add("solution")
-    return _exercise_messages(found, titles)
+    return faults + _exercise_messages(found, titles)
 
 
 def _exercise_messages(found: dict[str, set[str]], titles: dict[str, str]) -> list[str]:

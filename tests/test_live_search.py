@@ -97,11 +97,14 @@ def test_the_build_writes_the_index_where_the_page_looks(stamps, tmp_path, monke
     assert counted.calls == 1
 
 
-def test_the_directive_becomes_the_box_with_links_that_fit_the_depth_of_the_page():
+def test_the_comment_becomes_the_box_with_links_that_fit_the_depth_of_the_page():
     """Protects pages in folders: script data, thumbnails and credits are two levels up."""
     builder = SimpleNamespace(current_docname="a/b/c", get_target_uri=lambda name: f"{name}.html")
     translator = SimpleNamespace(builder=builder, body=[])
-    (node,) = _live_page._LiveSearchDirective.run(None)
+    page = nodes.section("", nodes.raw("", "<!-- another -->"), nodes.raw("", "<!-- live-search -->\n"))
+    _live_page._place_box(None, page)
+    assert isinstance(page[0], nodes.raw)
+    node = page[1]
     with pytest.raises(nodes.SkipNode):
         _live_page._visit(translator, node)
     assert 'data-base="../../_static/live-search/"' in translator.body[0]

@@ -249,7 +249,7 @@ def good_notebook():
             cell(f"```{{exercise}} {title}\n:label: ex-{number}\n\nDo it.\n```"),
             cell("answer = ...\nchecks.value(answer, 0.25)", "code"),
             cell(f"```{{solution-start}} ex-{number}\n:class: dropdown\n```"),
-            cell("answer = 0.25", "code"),
+            cell("answer = 0.25", "code", jupyter={"source_hidden": True}),
             cell("```{solution-end}\n```"),
         ]
     cells.append(cell("\n\n".join(f"## {title}" for title in rules.CLOSING[1:])))
@@ -295,6 +295,7 @@ PLANTED = [
     (replace("word " * 1200, "few words"), "words of prose"),
     (replace("answer = 0.25", "x = 1\n" * 19, "code"), "19 lines of code"),
     (change_cell(1, metadata={}), "alt"),
+    (change_cell(9, metadata={}), "shows a solution"),
     (change_cell(1, outputs=[{"output_type": "stream"}]), "outputs"),
     (change_cell(7, execution_count=3), "outputs"),
     (change_cell(2, id="cell-0"), "id of its own"),

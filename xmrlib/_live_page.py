@@ -1,4 +1,7 @@
-"""The directive ``{live-search}``: the search box of chapter 1, with its data written by the build."""
+"""The search box of chapter 1, at the place of the comment ``<!-- live-search -->``, with its data written by the build.
+
+A comment, because a directive of our own would show as an error in JupyterLab.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
 
 __all__ = ["setup"]
 
 _EXAMPLES = (
     "a musical instrument", "a big cat", "yellow fruit", "something to drink from", "a vehicle that flies", "猫头鹰", "一只大猫",
 )  # fmt: skip
+_MARK = "<!-- live-search -->"
 _BOX = """<section class="live-search" data-base="{base}" aria-label="Live search">
 <form role="search">
 <label for="live-search-query">Search the pictures: type English or Chinese words</label>
@@ -32,9 +35,10 @@ class _LiveSearch(nodes.General, nodes.Element):
     """Where the search box stands."""
 
 
-class _LiveSearchDirective(Directive):
-    def run(self) -> list[nodes.Node]:
-        return [_LiveSearch()]
+def _place_box(app: Any, doctree: nodes.document) -> None:
+    for node in list(doctree.findall(nodes.raw)):
+        if node.astext().strip() == _MARK:
+            node.replace_self(_LiveSearch())
 
 
 def _visit(translator: Any, node: _LiveSearch) -> None:
@@ -79,9 +83,9 @@ def _export(app: Any) -> list[Any]:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Connect the directive to Sphinx."""
+    """Connect the search box to Sphinx."""
     app.add_node(_LiveSearch, html=(_visit, None), latex=(_skip, None), text=(_skip, None))
-    app.add_directive("live-search", _LiveSearchDirective)
+    app.connect("doctree-read", _place_box)
     app.connect("html-page-context", _add_files)
     app.connect("html-collect-pages", _export)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
