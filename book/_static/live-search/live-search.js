@@ -119,7 +119,10 @@
 
   function start(box, index, base) {
     const input = box.querySelector("input"), status = box.querySelector(".ls-status"), list = box.querySelector("ol");
+    let shown = null;
     function show() {
+      if (input.value === shown) return;  // drawing again would close what the reader has opened
+      shown = input.value;
       const result = search(index, input.value, 10);
       list.replaceChildren(...result.ids.map((id, i) => card(index, result.words, id, i + 1, base + "sheet.webp")));
       if (!input.value.trim()) status.textContent = "Type a sentence to search " + index.size + " pictures.";
