@@ -159,7 +159,9 @@ def exercise_faults(notebook: dict) -> list[str]:
             if stack and not solving and re.search(r"\bchecks\.\w+\(", text):
                 found[stack].add("check")
             if solving and not cell["metadata"].get("jupyter", {}).get("source_hidden"):
-                faults.append(f"JupyterLab shows a solution of {stack}: set jupyter.source_hidden in its cells")
+                faults.append(
+                    f"JupyterLab shows a solution of {stack}: set jupyter.source_hidden in its cells"
+                )
             continue
         for match in re.finditer(
             r"\{exercise(?:-start)?\}(.*)\n(?::.*\n)*?:label: *(\S+)|\{solution(-start|-end)?\} *(\S*)", text

@@ -44,7 +44,18 @@
     }
   }
 
+  // Paper is white: print in the light theme, whatever the screen shows.
+  function printLight() {
+    let shown = null;
+    addEventListener("beforeprint", () => {
+      shown = document.documentElement.dataset.theme;
+      document.documentElement.dataset.theme = "light";
+    });
+    addEventListener("afterprint", () => { document.documentElement.dataset.theme = shown; });
+  }
+
   function start() {
+    printLight();
     nameParts();
     boxTables();
     markScrollable();

@@ -170,3 +170,12 @@ def test_a_word_of_the_book_can_be_searched(address, tabs):
     tab = tabs["light"]
     open_page(tab, address + "search.html?q=gallery")
     tab.wait_for_selector("#search-results li a", timeout=10_000)
+
+
+def test_a_dark_page_is_printed_in_the_light_theme(tabs, address):
+    """Protects readers who print at night from pale letters on white paper."""
+    tab = tabs["dark"]
+    open_page(tab, address + "book/preface.html")
+    theme = "event => { dispatchEvent(new Event(event)); return document.documentElement.dataset.theme; }"
+    assert tab.evaluate(theme, "beforeprint") == "light"
+    assert tab.evaluate(theme, "afterprint") == "dark"
