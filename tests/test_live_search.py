@@ -11,7 +11,7 @@ from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmrlib import _live_page, datasets, live_search, store
+from xmrlib import _live_page, datasets, live_search
 
 WORDS = ["a", "big", "cat", "drum", "大", "大猫", "猫", "小提琴"]
 
@@ -85,16 +85,34 @@ def test_every_caption_finds_pictures_better_than_chance(stamps):
     assert np.mean(hits) > 0.3  # measured 0.4; chance 0.014
 
 
-def test_the_build_writes_the_index_where_the_page_looks(stamps, tmp_path, monkeypatch):
-    """Protects the box from a missing file: exported once into the cache, copied from there into every build."""
-    monkeypatch.setattr(live_search, "export", counted := Counted(live_search.export))
-    monkeypatch.setattr(store, "cache_dir", lambda: tmp_path / "cache")
-    for name in ("first", "second"):
+class FewStamps:
+    """Twelve grey pictures with captions, in the place of the collection."""
+
+    def __init__(self, caption="a cat"):
+        self.caption = caption
+
+    def images(self):
+        return np.full((12, 224, 224, 3), 128, np.uint8)
+
+    def captions(self, lang):
+        return [self.caption] * 12
+
+    def __iter__(self):
+        return iter([SimpleNamespace(captions={"en": self.caption})] * 12)
+
+
+def test_the_build_makes_the_files_once_and_writes_them_where_the_page_looks(tmp_path, monkeypatch):
+    """Protects the box from a missing file, from stale captions, and the second build from work done twice."""
+    monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(live_search, "build_index", counted := Counted(lambda stamps: small_index()))
+    for name, caption in [("first", "a cat"), ("second", "a cat"), ("third", "a drum")]:
+        monkeypatch.setattr(datasets, "load_stamps", lambda caption=caption: FewStamps(caption))
         app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=str(tmp_path / name))
         assert _live_page._export(app) == []
         folder = tmp_path / name / "_static" / "live-search"
         assert sorted(file.name for file in folder.iterdir()) == ["data.js", "sheet.webp"]
-    assert counted.calls == 1
+        assert caption in (folder / "data.js").read_text(encoding="utf-8")
+    assert counted.calls == 2
 
 
 def test_the_comment_becomes_the_box_with_links_that_fit_the_depth_of_the_page():

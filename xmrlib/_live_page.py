@@ -5,7 +5,6 @@ A comment, because a directive of our own would show as an error in JupyterLab.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,23 +62,11 @@ def _add_files(app: Any, pagename: str, templatename: str, context: dict[str, An
 
 
 def _export(app: Any) -> list[Any]:
-    """Copy the index from the cache, where it is computed once for each version of data, code and encoders."""
     if app.builder.format == "html":
-        from xmrlib import datasets, live_search, store
+        from xmrlib import datasets, live_search
 
-        stamps = datasets.load_stamps()
-        key = store.content_key(stamps.version, Path(live_search.__file__).read_text(encoding="utf-8"))
-        kept, target = (
-            store.cache_dir() / "live-search" / key[:16],
-            Path(app.outdir) / "_static" / "live-search",
-        )
-        if not (kept / "complete").exists():
-            live_search.export(stamps, kept)
-            (kept / "complete").touch()
-        target.mkdir(parents=True, exist_ok=True)
-        for name in ("data.js", "sheet.webp"):
-            shutil.copyfile(kept / name, target / name)
-    return []
+        live_search.export(datasets.load_stamps(), Path(app.outdir) / "_static" / "live-search")
+    return []  # no pages of its own
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -158,37 +158,46 @@ def _chinese_vocabulary(captions: Sequence[str]) -> list[str]:
 def export(stamps: datasets.Stamps, folder: Path) -> list[Path]:
     """Write ``data.js`` (the index and the captions) and ``sheet.webp`` (the thumbnails) to ``folder``.
 
-    The data is a script that assigns one global, because a page opened from disk may not fetch a file. Returns the
-    paths (chapter 1; called by the build of the book).
+    The data is a script that assigns one global, because a page opened from disk may not fetch a file. Both are made
+    once for the same pictures, captions, encoders and code, and kept in the store. Returns the paths (chapter 1;
+    called by the build of the book).
 
     >>> [path.name for path in export(datasets.load_stamps(), Path("live"))]  # doctest: +SKIP
     ['data.js', 'sheet.webp']
     """
-    index = build_index(stamps)
+    images, captions = stamps.images(), [list(stamp.captions.items()) for stamp in stamps]
+    encoders = pretrained.image_encoder().fingerprint, pretrained.multilingual_encoder().fingerprint
+    key = store.content_key(Path(__file__).read_text(encoding="utf-8"), images, captions, *encoders)
     folder.mkdir(parents=True, exist_ok=True)
-    sheet = io.BytesIO()
-    _sheet(stamps.images()).save(sheet, "webp", quality=60, method=6)
+    files = {"data.js": lambda: _script(stamps, build_index(stamps)), "sheet.webp": lambda: _sheet(images)}
+    for name, make in files.items():
+        content = store.cached_array(
+            (key, name), lambda make=make: np.frombuffer(make(), np.uint8), folder="live-search"
+        )
+        (folder / name).write_bytes(content.tobytes())
+    return [folder / name for name in files]
+
+
+def _script(stamps: datasets.Stamps, index: LiveIndex) -> bytes:
     data = {
         "words": " ".join(index.words), "longest": index.longest, "dimensions": index.word_vectors.shape[1],
         "wordVectors": _base64(index.word_vectors), "pictureVectors": _base64(index.picture_vectors),
         "captions": stamps.captions("en"), "chinese": [stamp.captions.get("zh_CN", "") for stamp in stamps],
-        "seen": index.seen, "side": _THUMBNAIL, "columns": _COLUMNS,
+        "seen": index.seen, "columns": _COLUMNS,
     }  # fmt: skip
-    script = f"window.LIVE_SEARCH = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n"
-    paths = [folder / "data.js", folder / "sheet.webp"]
-    paths[0].write_text(script, encoding="utf-8", newline="\n")
-    paths[1].write_bytes(sheet.getvalue())
-    return paths
+    return f"window.LIVE_SEARCH = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n".encode()
 
 
 def _base64(X: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(X).tobytes()).decode()
 
 
-def _sheet(images: np.ndarray) -> Image.Image:
+def _sheet(images: np.ndarray) -> bytes:
     rows = -(-len(images) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * _THUMBNAIL, rows * _THUMBNAIL), "white")
     for i, picture in enumerate(images):
         small = Image.fromarray(picture).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
         sheet.paste(small, (i % _COLUMNS * _THUMBNAIL, i // _COLUMNS * _THUMBNAIL))
-    return sheet
+    encoded = io.BytesIO()
+    sheet.save(encoded, "webp", quality=60, method=6)
+    return encoded.getvalue()
