@@ -49,6 +49,25 @@ def test_search_equals_a_sort_of_exact_sums(words, seed):
     assert scores.tolist() == sorted(exact, reverse=True)
 
 
+def test_equal_scores_keep_the_order_of_the_pictures():
+    """Protects the agreement with the page: two scores in five hundred pictures, smaller number first."""
+    pictures = np.tile(np.array([[1, 0], [0, 1]], np.int8), (250, 1))
+    index = live_search.LiveIndex(["cat"], np.array([[2, 1]], np.int8), pictures, [[]] * 500)
+    scores, ids = live_search.search(index, "cat", k=500)
+    assert ids.tolist() == [*range(0, 500, 2), *range(1, 500, 2)]
+    assert scores.tolist() == [2] * 250 + [1] * 250
+
+
+def test_a_very_long_sentence_does_not_overflow():
+    """Protects a reader who pastes a page: 500 times the largest weight is more than 16 bits hold."""
+    index = live_search.LiveIndex(
+        ["cat"], np.array([[127]], np.int8), np.array([[127], [-127]], np.int8), [[], []]
+    )
+    scores, ids = live_search.search(index, "cat " * 500, k=2)
+    assert scores.tolist() == [500 * 127 * 127, -500 * 127 * 127]
+    assert ids.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("sentence", "k", "message"), [("xyzzy", 3, "xyzzy"), ("cat", 0, "k is 0"), ("cat", 13, "k is 13")]
 )

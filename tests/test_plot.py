@@ -156,6 +156,13 @@ def test_gallery_titles_do_not_touch_each_other():
     assert all(t.count("\n") == 2 and t.endswith("…") for t in texts(ax))
 
 
+def test_gallery_keeps_the_breaks_of_a_title_and_at_most_three_lines():
+    """Protects titles in two languages: each begins a line of its own, and is wrapped by its own width."""
+    pictures = np.zeros((2, 8, 8, 3))
+    ax = plot.gallery(pictures, titles=["A pineapple.\n一个菠萝。", "one\ntwo\nthree\nfour"], columns=4)
+    assert [text.get_text() for text in ax.texts] == ["A pineapple.\n一个菠萝。", "one\ntwo\nthree"]
+
+
 def test_gallery_wraps_chinese_by_its_width():
     if not plot.cjk_fonts():
         pytest.skip("no font with Chinese characters is installed")
