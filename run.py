@@ -433,7 +433,7 @@ def book(options):
 def execute(options):
     """Run the notebooks that changed, on all cores, into the cache that the build reads."""
     with Step("the notebooks") as step:
-        code, output = capture([PYTHON, "-m", "xmrlib._execute"], step)
+        code, output = capture([PYTHON, "book/_ext/execute.py"], step)
     if code:
         print(output)
     return code == 0 or options.draft

@@ -22,7 +22,7 @@ __all__ = [
     "live_search",
     "metrics",
     "plot",
-    "pretrained",
+    "encoders",
     "similarity",
     "store",
     "subspace",

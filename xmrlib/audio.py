@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from . import _check
+from . import _expect
 
 __all__ = ["load", "read"]
 
@@ -28,7 +28,7 @@ def load(path: str | os.PathLike[str], rate: int = 16000) -> np.ndarray:
     >>> samples.shape, samples.dtype
     ((16000,), dtype('float32'))
     """
-    rate = _check.integer("rate", rate, 1)
+    rate = _expect.integer("rate", rate, 1)
     samples, own_rate = read(path)
     mono = samples.mean(axis=1)
     return mono if own_rate == rate else soxr.resample(mono, own_rate, rate)
@@ -49,4 +49,4 @@ def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
         raise ValueError(f"path = {str(path)!r}: expected a sound, got {error.error_string}") from error
     if len(samples) == 0:
         raise ValueError(f"path = {str(path)!r}: expected a sound, got one without samples")
-    return _check.finite(f"samples of {str(path)!r}", samples), rate
+    return _expect.finite(f"samples of {str(path)!r}", samples), rate

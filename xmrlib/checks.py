@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib import _check
+from xmrlib import _expect
 
 __all__ = ["Result", "agrees", "choice", "digest", "value"]
 
@@ -91,7 +91,7 @@ def choice(answer: Any, digest: str) -> Result:
     """
     salt, colon, expected = digest.rpartition(":")
     if not colon or len(expected) != 16:
-        raise _check.fail("digest", repr(digest), "what xmrlib.checks.digest(answer, exercise) returns")
+        raise _expect.fail("digest", repr(digest), "what xmrlib.checks.digest(answer, exercise) returns")
     if _is_open(answer):
         return Result("open", "Replace the placeholder by your choice.")
     return Result("right") if _sealed(answer, salt) == expected else Result("wrong", f"got {_show(answer)}")
@@ -131,7 +131,7 @@ def agrees(function: Any, oracle: Callable, cases: Iterable[Any], tolerance: flo
     """
     cases = [case if isinstance(case, tuple) else (case,) for case in cases]
     if not cases:
-        raise _check.fail("cases", "empty", "at least one case")
+        raise _expect.fail("cases", "empty", "at least one case")
     if _is_open(function):
         return Result("open", "Write the function, then run this cell again.")
     for number, case in enumerate(cases, 1):

@@ -144,17 +144,17 @@ def _data() -> Row:
 
 
 def _weights() -> Row:
-    from xmrlib import pretrained
+    from xmrlib import encoders
 
     files, faults = [], []
-    for package in pretrained.WEIGHTS:
+    for package in encoders.WEIGHTS:
         try:
-            files += pretrained.weight_files(package)
+            files += encoders.weight_files(package)
         except ValueError as error:
             faults.append(str(error))
     if faults:
         return Row(False, "weights", ". ".join(faults))
-    return Row(True, "weights", f"{len(files)} files of {len(pretrained.WEIGHTS)} packages, sha256 as pinned")
+    return Row(True, "weights", f"{len(files)} files of {len(encoders.WEIGHTS)} packages, sha256 as pinned")
 
 
 def _memory() -> Row:

@@ -12,7 +12,7 @@ import numpy as np
 import resvg_py
 from PIL import Image, ImageOps
 
-from . import _check, store
+from . import _expect, store
 
 __all__ = ["color_histogram", "load", "load_stack", "open_picture"]
 
@@ -33,7 +33,7 @@ def load(path: str | os.PathLike[str], size: int = 224) -> np.ndarray:
     >>> picture.shape, picture[0, 0].tolist(), picture[5, 5].tolist()
     ((10, 10, 3), [255, 255, 255], [255, 0, 0])
     """
-    size = _check.integer("size", size, 8)
+    size = _expect.integer("size", size, 8)
     picture = open_picture(path, size)
     box = picture.getchannel("A").getbbox()
     if box is None:
@@ -83,7 +83,7 @@ def load_stack(paths: Sequence[Path], size: int, digests: Sequence[str]) -> np.n
     >>> load_stack([stamp.picture for stamp in stamps], 64, [stamp.id for stamp in stamps]).shape  # doctest: +SKIP
     (696, 64, 64, 3)
     """
-    _check.equal("length", "paths", len(paths), "digests", len(digests))
+    _expect.equal("length", "paths", len(paths), "digests", len(digests))
     return store.cached_array(
         ("image.load 1", size, list(digests)), lambda: _stack(paths, size), folder="images"
     )
@@ -102,9 +102,9 @@ def color_histogram(images: np.ndarray, bins: int = 4) -> np.ndarray:
     >>> color_histogram(np.zeros((1, 2, 2, 3), dtype=np.uint8), bins=2)
     array([[1., 0., 0., 0., 0., 0., 0., 0.]])
     """
-    images, bins = _check.array("images", images, 4, "u"), _check.integer("bins", bins, 1, 256)
+    images, bins = _expect.array("images", images, 4, "u"), _expect.integer("bins", bins, 1, 256)
     if images.dtype != np.uint8 or images.shape[3] != 3:
-        raise _check.fail("images", f"{images.dtype} of shape {images.shape}", "uint8 (n, height, width, 3)")
+        raise _expect.fail("images", f"{images.dtype} of shape {images.shape}", "uint8 (n, height, width, 3)")
     counts = [np.bincount(_cells(picture, bins), minlength=bins**3) for picture in images]
     return np.stack(counts) / (images.shape[1] * images.shape[2])
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from xmrlib import _check, datasets, pretrained, store
+from xmrlib import _expect, datasets, encoders, store
 
 __all__ = ["LiveIndex", "build_index", "export", "search", "words_of"]
 
@@ -94,8 +94,8 @@ def search(index: LiveIndex, sentence: str, k: int = 10) -> tuple[np.ndarray, np
     """
     words = words_of(index, sentence)
     if not words:
-        raise _check.fail("sentence", repr(sentence), "at least one word of the vocabulary")
-    k = _check.integer("k", k, 1, len(index.picture_vectors))
+        raise _expect.fail("sentence", repr(sentence), "at least one word of the vocabulary")
+    k = _expect.integer("k", k, 1, len(index.picture_vectors))
     query = index.word_vectors[[index.place[word] for word in words]].sum(axis=0, dtype=np.int64)
     scores = index.picture_vectors.astype(np.int64) @ query
     best = np.argsort(-scores, kind="stable")[:k]
@@ -113,7 +113,7 @@ def build_index(stamps: datasets.Stamps) -> LiveIndex:
     >>> index.picture_vectors.shape  # doctest: +SKIP
     (696, 64)
     """
-    cnn, encoder = pretrained.image_encoder(), pretrained.multilingual_encoder()
+    cnn, encoder = encoders.image_encoder(), encoders.multilingual_encoder()
     seen = cnn.classify(store.features(cnn, stamps.images()))
     names = store.features(encoder, cnn.class_names).astype(np.float64)
     words, weights = _vocabulary(stamps, cnn.class_names)
@@ -136,7 +136,7 @@ def _int8(X: np.ndarray) -> np.ndarray:
 
 def _vocabulary(stamps: datasets.Stamps, class_names: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Words and their weights: frequent English words, all words of captions and class names, Chinese words."""
-    by_frequency = pretrained.word_vectors().index_to_key
+    by_frequency = encoders.word_vectors().index_to_key
     rank = {word: place for place, word in enumerate(by_frequency)}
     english = {word for word in by_frequency[:_FREQUENT] if re.fullmatch("[a-z]{2,}", word)}
     for text in [*stamps.captions("en"), *class_names]:
@@ -166,8 +166,8 @@ def export(stamps: datasets.Stamps, folder: Path) -> list[Path]:
     ['data.js', 'sheet.webp']
     """
     images, captions = stamps.images(), [list(stamp.captions.items()) for stamp in stamps]
-    encoders = pretrained.image_encoder().fingerprint, pretrained.multilingual_encoder().fingerprint
-    key = store.content_key(Path(__file__).read_text(encoding="utf-8"), images, captions, *encoders)
+    fingerprints = encoders.image_encoder().fingerprint, encoders.multilingual_encoder().fingerprint
+    key = store.content_key(Path(__file__).read_text(encoding="utf-8"), images, captions, *fingerprints)
     folder.mkdir(parents=True, exist_ok=True)
     files = {"data.js": lambda: _script(stamps, build_index(stamps)), "sheet.webp": lambda: _sheet(images)}
     for name, make in files.items():

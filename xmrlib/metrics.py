@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xmrlib import _check
+from xmrlib import _expect
 
 __all__ = [
     "PairedTest",
@@ -83,7 +83,7 @@ class Ranking:
         found = gains = _gains("relevant", relevant)
         if missed is not None:
             missed = _gains("missed", missed)
-            _check.equal("rows", "relevant", len(found), "missed", len(missed))
+            _expect.equal("rows", "relevant", len(found), "missed", len(missed))
             gains = np.hstack([found, missed])
         query, column = np.nonzero(gains)
         offsets = _offsets(np.bincount(query, minlength=len(gains)))
@@ -128,10 +128,10 @@ def rank(
     >>> rank(scores, relevant, ties="trec").ranks
     array([2, 4])
     """
-    scores = _check.array("scores", scores, 2)
-    relevant = _check.array("relevant", relevant, 2, "biuf")
-    _check.equal("shape", "scores", scores.shape, "relevant", relevant.shape)
-    _check.one_of("ties", ties, ("pessimistic", "optimistic", "trec"))
+    scores = _expect.array("scores", scores, 2)
+    relevant = _expect.array("relevant", relevant, 2, "biuf")
+    _expect.equal("shape", "scores", scores.shape, "relevant", relevant.shape)
+    _expect.one_of("ties", ties, ("pessimistic", "optimistic", "trec"))
     order = _id_order(ids, scores.shape[1], ties)
     rows = max(1, _BLOCK_BYTES // (scores.shape[1] * scores.itemsize))
     blocks = [
@@ -272,11 +272,11 @@ def ndcg(r: Ranking, k: int | None = None, gain: Literal["linear", "exponential"
     >>> ndcg(r).round(3), ndcg(r, gain="exponential").round(3)
     (array([0.76]), array([0.689]))
     """
-    _check.one_of("gain", gain, ("linear", "exponential"))
-    k = r.n_items if k is None else _check.integer("k", k, 1, r.n_items)
+    _expect.one_of("gain", gain, ("linear", "exponential"))
+    k = r.n_items if k is None else _expect.integer("k", k, 1, r.n_items)
     ideal = r.gains[np.lexsort((-r.gains, np.repeat(np.arange(r.n_queries), r.n_relevant)))]
     if gain == "exponential" and ideal.max() > 1000:
-        raise _check.fail("the largest gain", ideal.max(), 'at most 1000 with gain="exponential"')
+        raise _expect.fail("the largest gain", ideal.max(), 'at most 1000 with gain="exponential"')
     return _dcg(r, r.gains, r.ranks, k, gain) / _dcg(r, ideal, _places(r), k, gain)
 
 
@@ -291,7 +291,7 @@ def interpolated_average_precision(r: Ranking, points: int = 11) -> np.ndarray:
     >>> interpolated_average_precision(Ranking.from_ranked([[0, 1, 1, 0]])).round(3)
     array([0.667])
     """
-    points = _check.integer("points", points, 2)
+    points = _expect.integer("points", points, 2)
     values = _precisions(r)
     means = np.empty(r.n_queries)
     for i, (low, high) in enumerate(zip(r.offsets[:-1], r.offsets[1:], strict=True)):
@@ -363,13 +363,13 @@ def evaluate_captions(
     >>> evaluate_captions(scores, image_of=[0, 0, 1], metrics=["R@1"])
     {'text→image': {'R@1': 0.6666666666666666}, 'image→text': {'R@1': 1.0}}
     """
-    scores = _check.array("scores", scores, 2)
-    image_of = _check.array("image_of", image_of, 1, "iu")
+    scores = _expect.array("scores", scores, 2)
+    image_of = _expect.array("image_of", image_of, 1, "iu")
     n_captions, n_images = scores.shape
-    _check.equal("length", "scores", n_captions, "image_of", len(image_of))
+    _expect.equal("length", "scores", n_captions, "image_of", len(image_of))
     if image_of.min() < 0 or image_of.max() >= n_images:
         place = int(np.argmax((image_of < 0) | (image_of >= n_images)))
-        raise _check.fail(f"image_of[{place}]", image_of[place], f"a column of scores, 0 to {n_images - 1}")
+        raise _expect.fail(f"image_of[{place}]", image_of[place], f"a column of scores, 0 to {n_images - 1}")
     captions = np.bincount(image_of, minlength=n_images)
     if not captions.all():
         raise ValueError(f"image {captions.argmin()} has no caption; expected every image in image_of")
@@ -398,9 +398,9 @@ def bootstrap_interval(
     >>> bootstrap_interval([0.0, 1.0] * 50)
     (0.4, 0.6)
     """
-    values = _check.vector("values", values)
-    level = _check.fraction("level", level)
-    n_resamples = _check.integer("n_resamples", n_resamples, 1)
+    values = _expect.vector("values", values)
+    level = _expect.fraction("level", level)
+    n_resamples = _expect.integer("n_resamples", n_resamples, 1)
     rng = np.random.default_rng(seed)
     draws = [statistic(values[rng.integers(len(values), size=len(values))]) for _ in range(n_resamples)]
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
@@ -432,9 +432,9 @@ def paired_test(
     >>> paired_test([0.9, 0.8, 0.7, 0.9, 0.8, 0.6], [0.5, 0.4, 0.6, 0.5, 0.7, 0.5]).p_value < 0.05
     True
     """
-    a, b = _check.vector("a", a), _check.vector("b", b)
-    _check.equal("length", "a", len(a), "b", len(b))
-    n_permutations = _check.integer("n_permutations", n_permutations, 1)
+    a, b = _expect.vector("a", a), _expect.vector("b", b)
+    _expect.equal("length", "a", len(a), "b", len(b))
+    n_permutations = _expect.integer("n_permutations", n_permutations, 1)
     rng = np.random.default_rng(seed)
     differences = a - b
     # sums of the same numbers in another order differ by rounding: count those as reached
@@ -512,9 +512,9 @@ def _id_order(ids: ArrayLike | None, n: int, ties: Ties) -> np.ndarray | None:
     if ids is None:
         return np.arange(n) if ties == "trec" else None
     if ties != "trec":
-        raise _check.fail("ids", "given", f'None unless ties="trec"; ties is {ties!r}')
-    ids = _check.array("ids", ids, 1, "iuUS")
-    _check.equal("length", "ids", len(ids), "the gallery", n)
+        raise _expect.fail("ids", "given", f'None unless ties="trec"; ties is {ties!r}')
+    ids = _expect.array("ids", ids, 1, "iuUS")
+    _expect.equal("length", "ids", len(ids), "the gallery", n)
     values, order = np.unique(ids, return_inverse=True)
     if len(values) < n:
         twice = values[np.bincount(order) > 1][0]
@@ -524,12 +524,12 @@ def _id_order(ids: ArrayLike | None, n: int, ties: Ties) -> np.ndarray | None:
 
 def _gains(name: str, relevant: Any, start: int = 0) -> np.ndarray:
     """Relevance checked: finite, at least 0. Rows are named from `start` on."""
-    a = _check.array(name, relevant, 2, "biuf")
+    a = _expect.array(name, relevant, 2, "biuf")
     if a.dtype.kind in "if":
         good = (a >= 0) & np.isfinite(a)
         if not good.all():
             row, column = (int(i) for i in np.argwhere(~good)[0])
-            raise _check.fail(
+            raise _expect.fail(
                 f"{name}[{start + row}, {column}]", a[row, column], "a finite gain of at least 0"
             )
     return a
@@ -537,7 +537,7 @@ def _gains(name: str, relevant: Any, start: int = 0) -> np.ndarray:
 
 def _raise_not_finite(scores: np.ndarray, start: int) -> None:
     row, column = (int(i) for i in np.argwhere(~np.isfinite(scores))[0])
-    raise _check.fail(f"scores[{start + row}, {column}]", scores[row, column], "only finite scores")
+    raise _expect.fail(f"scores[{start + row}, {column}]", scores[row, column], "only finite scores")
 
 
 def _offsets(counts: np.ndarray) -> np.ndarray:
@@ -565,7 +565,7 @@ def _precisions(r: Ranking) -> np.ndarray:
 
 def _hits(r: Ranking, k: int) -> np.ndarray:
     """The number of relevant items among the first k."""
-    return _sums(r, r.ranks <= _check.integer("k", k, 1, r.n_items))
+    return _sums(r, r.ranks <= _expect.integer("k", k, 1, r.n_items))
 
 
 def _dcg(r: Ranking, gains: np.ndarray, ranks: np.ndarray, k: int, gain: str) -> np.ndarray:
@@ -593,12 +593,12 @@ def _measure(name: str) -> Callable[[Ranking], np.ndarray]:
         if at_k and at_k[1] in _AT_K:
             return lambda r: _AT_K[at_k[1]](r, int(at_k[2]))
     known = [*_PLAIN, *(f"{prefix}@k" for prefix in _AT_K)]
-    raise _check.fail("metric", repr(name), "one of " + ", ".join(known) + " with a whole number for k")
+    raise _expect.fail("metric", repr(name), "one of " + ", ".join(known) + " with a whole number for k")
 
 
 def _measures(names: Iterable[str]) -> dict[str, Callable[[Ranking], np.ndarray]]:
     if isinstance(names, str):
-        raise _check.fail("metrics", repr(names), "a list of names, such as ['R@1', 'MAP']")
+        raise _expect.fail("metrics", repr(names), "a list of names, such as ['R@1', 'MAP']")
     return {name: _measure(name) for name in names}
 
 

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from xmrlib import _check
+from xmrlib import _expect
 
 __all__ = [
     "ACCENT",
@@ -98,7 +98,7 @@ def gallery(
     >>> len(ax.images)
     2
     """
-    columns = _check.integer("columns", columns, 1)
+    columns = _expect.integer("columns", columns, 1)
     titles = _one_each("titles", titles, images)
     marks = _one_each("marks", marks, images)
     width = 7.0 if ax is None else ax.get_window_extent().width / ax.figure.dpi
@@ -123,9 +123,9 @@ def gallery(
 
 def _one_each(name: str, values: Sequence | None, images: Sequence) -> list:
     if len(images) == 0:
-        raise _check.fail("images", "empty", "at least one picture")
+        raise _expect.fail("images", "empty", "at least one picture")
     values = [None] * len(images) if values is None else list(values)
-    _check.equal("number", name, len(values), "images", len(images))
+    _expect.equal("number", name, len(values), "images", len(images))
     return values
 
 
@@ -142,7 +142,7 @@ def _wrap(title: str | None, ems: float, lines: int = 3) -> str:
 def _frame(ax: Axes, x: float, y: float, mark: str | None) -> None:
     if mark is None:
         return
-    color, symbol, style = MARKS[_check.one_of("mark", mark, MARKS)]
+    color, symbol, style = MARKS[_expect.one_of("mark", mark, MARKS)]
     ax.add_patch(
         Rectangle((x + 0.03, y + 0.03), 0.94, 0.94, fill=False, edgecolor=color, linewidth=3, linestyle=style)
     )
@@ -165,10 +165,12 @@ def ranking(
     >>> [text.get_text() for text in ax.texts]
     ['1', '2', '3', '4', 'k = 2']
     """
-    gains = _check.vector("relevant_row", relevant_row)
+    gains = _expect.vector("relevant_row", relevant_row)
     if gains.min() < 0:
-        raise _check.fail("relevant_row", f"{gains.min()} at its smallest", "booleans or gains of at least 0")
-    columns = min(_check.integer("columns", columns, 1), len(gains))
+        raise _expect.fail(
+            "relevant_row", f"{gains.min()} at its smallest", "booleans or gains of at least 0"
+        )
+    columns = min(_expect.integer("columns", columns, 1), len(gains))
     rows, pitch = -(-len(gains) // columns), 1.0 if k is None else 1.75  # room for the label of the cut-off
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 0.2 + 7 * rows * pitch / max(columns, 10)))
@@ -176,7 +178,7 @@ def ranking(
     for i, gain in enumerate(gains):
         _cell(ax, i % columns, i // columns * pitch, str(i + 1), gain / (gains.max() or 1), size)
     if k is not None:
-        row, column = divmod(_check.integer("k", k, 1, len(gains)) - 1, columns)
+        row, column = divmod(_expect.integer("k", k, 1, len(gains)) - 1, columns)
         _cut_off(ax, column + 1, row * pitch, f"k = {k}")
     ax.set(xlim=(-0.05, columns + 0.05), ylim=(rows * pitch - pitch + 1.1, 0.95 - pitch), aspect="equal")
     ax.set_axis_off()
@@ -217,7 +219,7 @@ def leaderboard(
     """
     checked = [_row(f"rows[{i}]", row, metric) for i, row in enumerate(rows)]
     if not checked:
-        raise _check.fail("rows", "empty", "at least one (name, value, interval)")
+        raise _expect.fail("rows", "empty", "at least one (name, value, interval)")
     bounds = [(name, _value(name, x, metric), style) for name, x, style in
               (("chance", chance, "--"), ("ceiling", ceiling, ":")) if x is not None]  # fmt: skip
     if ax is None:
@@ -236,18 +238,18 @@ def leaderboard(
 
 def _row(name: str, row: Sequence, metric: str) -> tuple[str, float, tuple[float, float]]:
     if not isinstance(row, Sequence) or len(row) != 3 or not isinstance(row[0], str):
-        raise _check.fail(name, repr(row), "(name, value, (low, high)) or (name, value, None)")
+        raise _expect.fail(name, repr(row), "(name, value, (low, high)) or (name, value, None)")
     value = _value(name, row[1], metric)
     low, high = (value, value) if row[2] is None else (_value(name, x, metric) for x in row[2])
     if not low <= value <= high:
-        raise _check.fail(name, repr(row), "low <= value <= high")
+        raise _expect.fail(name, repr(row), "low <= value <= high")
     return row[0], value, (low, high)
 
 
 def _value(name: str, x: float, metric: str) -> float:
     if not np.isfinite(x) or x < 0 or (metric != "MedR" and x > 1):
         expected = "a rank" if metric == "MedR" else f"a fraction from 0 to 1, as {metric} is"
-        raise _check.fail(name, repr(x), expected)
+        raise _expect.fail(name, repr(x), expected)
     return float(x)
 
 
@@ -281,7 +283,7 @@ def waveform(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
     >>> waveform(np.sin(np.arange(1600) / 8), 16000).get_xlabel()
     'time (s)'
     """
-    y, rate = _check.vector("y", y), _check.integer("rate", rate, 1)
+    y, rate = _expect.vector("y", y), _expect.integer("rate", rate, 1)
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 2.4))
     ax.plot(np.arange(len(y)) / rate, y, color=ACCENT, linewidth=0.8)
@@ -301,9 +303,9 @@ def spectrogram(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
     """
     import librosa.display
 
-    y, rate = _check.vector("y", y), _check.integer("rate", rate, 1)
+    y, rate = _expect.vector("y", y), _expect.integer("rate", rate, 1)
     if len(y) < 1024:
-        raise _check.fail("y", f"{len(y)} samples", "at least 1024")
+        raise _expect.fail("y", f"{len(y)} samples", "at least 1024")
     power = librosa.feature.melspectrogram(y=y, sr=rate, n_fft=1024, hop_length=256, n_mels=64)
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 3.4))
@@ -330,10 +332,10 @@ def space(
     """
     places = {name: _places(name, xy) for name, xy in points.items()}
     if not places:
-        raise _check.fail("points", "empty", "a dict of modality -> (n, 2) array")
+        raise _expect.fail("points", "empty", "a dict of modality -> (n, 2) array")
     n = len(next(iter(places.values())))
     for name, xy in places.items():
-        _check.equal("objects", f"points[{name!r}]", len(xy), "the first modality", n)
+        _expect.equal("objects", f"points[{name!r}]", len(xy), "the first modality", n)
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 5))
     together = np.stack(list(places.values()))  # (modalities, n, 2)
@@ -349,9 +351,9 @@ def space(
 
 
 def _places(name: str, xy: np.ndarray) -> np.ndarray:
-    xy = np.array(_check.array(f"points[{name!r}]", xy, 2), dtype=float)
+    xy = np.array(_expect.array(f"points[{name!r}]", xy, 2), dtype=float)
     if xy.shape[1] != 2 or np.isinf(xy).any() or (np.isnan(xy[:, 0]) != np.isnan(xy[:, 1])).any():
-        raise _check.fail(
+        raise _expect.fail(
             f"points[{name!r}]", f"of shape {xy.shape}", "(n, 2) of finite numbers or rows of NaN"
         )
     return xy
@@ -360,7 +362,7 @@ def _places(name: str, xy: np.ndarray) -> np.ndarray:
 def _name_objects(ax: Axes, together: np.ndarray, labels: Sequence[str] | None) -> None:
     if labels is None:
         return
-    _check.equal("objects", "labels", len(labels), "points", together.shape[1])
+    _expect.equal("objects", "labels", len(labels), "points", together.shape[1])
     for i, label in enumerate(labels):
         there = together[~np.isnan(together[:, i, 0]), i]
         if len(there):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xmrlib import _check
+from xmrlib import _expect
 
 __all__ = ["cosine", "neg_sq_euclid", "normalize", "topk"]
 
@@ -44,7 +44,7 @@ def cosine(Q: ArrayLike, X: ArrayLike) -> np.ndarray:
     array([[ 1.,  0., -1.]])
     """
     Q, X = _normalize("Q", Q), _normalize("X", X)
-    _check.equal("columns", "Q", Q.shape[1], "X", X.shape[1])
+    _expect.equal("columns", "Q", Q.shape[1], "X", X.shape[1])
     return Q @ X.T
 
 
@@ -92,7 +92,7 @@ def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     array([[0.9, 0.5, 0.2]])
     """
     Q, X = _pair(Q, X)
-    k = _check.integer("k", k, 1, len(X))
+    k = _expect.integer("k", k, 1, len(X))
     columns = max(_BLOCK_COLUMNS, 4 * k)
     rows = max(1, _BLOCK_SCORES // columns)
     with np.errstate(over="ignore", invalid="ignore"):  # raised below, as an error with a name
@@ -159,7 +159,7 @@ def _no_overflow(scores: np.ndarray) -> np.ndarray:
 
 
 def _normalize(name: str, X: Any) -> np.ndarray:
-    X = _check.matrix(name, X)
+    X = _expect.matrix(name, X)
     largest = np.maximum(X.max(axis=1), -X.min(axis=1))[:, None]
     if not largest.all():
         row = int(np.argmin(largest))
@@ -171,7 +171,7 @@ def _normalize(name: str, X: Any) -> np.ndarray:
 
 def _pair(Q: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Queries and gallery, checked, of one float type."""
-    Q, X = _check.matrix("Q", Q), _check.matrix("X", X)
-    _check.equal("columns", "Q", Q.shape[1], "X", X.shape[1])
+    Q, X = _expect.matrix("Q", Q), _expect.matrix("X", X)
+    _expect.equal("columns", "Q", Q.shape[1], "X", X.shape[1])
     dtype = np.result_type(Q, X)
     return Q.astype(dtype, copy=False), X.astype(dtype, copy=False)

@@ -23,7 +23,7 @@ import filelock
 import numpy as np
 import platformdirs
 
-from xmrlib import _check
+from xmrlib import _expect
 
 __all__ = ["cache_dir", "cached_array", "content_key", "features"]
 
@@ -76,7 +76,7 @@ def _feed(update: Callable[[Any], None], part: Any) -> None:
         head, content = type(part).__name__, repr(part).encode()
     else:
         kinds = "an array of plain values, str, bytes, int, float, bool, None, or a list of these"
-        raise _check.fail("part of a key", f"{type(part).__name__} {part!r:.80}", kinds)
+        raise _expect.fail("part of a key", f"{type(part).__name__} {part!r:.80}", kinds)
     update(struct.pack("<qq", len(head), len(content)) + head.encode())
     update(content)
 
@@ -85,7 +85,7 @@ def features(encoder: Any, inputs: np.ndarray | Sequence[str], method: str = "en
     """``encoder.method(inputs)``, computed once and from then on read from the store (chapter 1).
 
     ``encoder`` has a ``fingerprint`` (str) that changes whenever its results would change, as every encoder of
-    `xmrlib.pretrained` has. The key is made of that fingerprint, the content of ``inputs`` and ``method``.
+    `xmrlib.encoders` has. The key is made of that fingerprint, the content of ``inputs`` and ``method``.
     Raises ``ValueError`` for an encoder without a fingerprint or without that method.
 
     >>> class Length:
@@ -98,12 +98,12 @@ def features(encoder: Any, inputs: np.ndarray | Sequence[str], method: str = "en
     """
     fingerprint = getattr(encoder, "fingerprint", None)
     if not isinstance(fingerprint, str) or not fingerprint:
-        raise _check.fail(
+        raise _expect.fail(
             "encoder.fingerprint", repr(fingerprint), "a str that names weights and preprocessing"
         )
     encode = getattr(encoder, method, None)
     if not callable(encode):
-        raise _check.fail("method", repr(method), f"a method of {type(encoder).__name__}")
+        raise _expect.fail("method", repr(method), f"a method of {type(encoder).__name__}")
     if isinstance(inputs, Iterable) and not isinstance(inputs, np.ndarray | str):
         inputs = list(inputs)
     return cached_array((fingerprint, method, inputs), lambda: encode(inputs))
@@ -136,7 +136,7 @@ def cached_array(key: Any, compute: Callable[[], np.ndarray], folder: str = "fea
 
 def _checked(array: np.ndarray) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-        raise _check.fail(
+        raise _expect.fail(
             "the computed value", f"{type(array).__name__} {array!r:.80}", "a numpy array of plain values"
         )
     return array

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xmrlib import _check
+from xmrlib import _expect
 
 __all__ = ["CCA", "cca"]
 
@@ -71,15 +71,15 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     """
     X, x_mean = _centred("X", X)
     Y, y_mean = _centred("Y", Y)
-    _check.equal("rows", "X", len(X), "Y", len(Y))
-    k = _check.integer("k", k, 1, min(X.shape[1], Y.shape[1]))
+    _expect.equal("rows", "X", len(X), "Y", len(Y))
+    k = _expect.integer("k", k, 1, min(X.shape[1], Y.shape[1]))
     if not (np.isscalar(ridge) and np.isreal(ridge) and 0 <= ridge < np.inf):
-        raise _check.fail("ridge", repr(ridge), "a number of at least 0")
+        raise _expect.fail("ridge", repr(ridge), "a number of at least 0")
     x_whitener, y_whitener = _whitener(X, float(ridge)), _whitener(Y, float(ridge))
     U, correlations, Vt = np.linalg.svd(x_whitener.T @ (X.T @ Y / len(X)) @ y_whitener, full_matrices=False)
     rank = int(np.sum(correlations > _ZERO_CORRELATION))
     if k > rank:
-        raise _check.fail("k", k, f"at most {rank}, the number of directions in which X and Y correlate")
+        raise _expect.fail("k", k, f"at most {rank}, the number of directions in which X and Y correlate")
     A, B = x_whitener @ U[:, :k], y_whitener @ Vt[:k].T
     sign = np.sign(A[np.abs(A).argmax(axis=0), np.arange(k)])
     return CCA(x_mean, y_mean, A * sign, B * sign, np.minimum(correlations[:k], 1.0))
@@ -101,13 +101,13 @@ def _whitener(X: np.ndarray, ridge: float) -> np.ndarray:
 
 
 def _centred(name: str, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    X = _check.matrix(name, X).astype(np.float64, copy=False)
-    _check.integer(f"the number of rows of {name}", len(X), 2)
+    X = _expect.matrix(name, X).astype(np.float64, copy=False)
+    _expect.integer(f"the number of rows of {name}", len(X), 2)
     mean = X.mean(axis=0)
     return X - mean, mean
 
 
 def _project(name: str, X: ArrayLike, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    X = _check.matrix(name, X)
-    _check.equal("columns", name, X.shape[1], "the data of cca()", len(mean))
+    X = _expect.matrix(name, X)
+    _expect.equal("columns", name, X.shape[1], "the data of cca()", len(mean))
     return (X - mean) @ weights

@@ -8,9 +8,8 @@ import re
 import weakref
 from pathlib import Path
 
+import book_pages as _sphinx
 import pytest
-
-from xmrlib import _sphinx
 
 # Sphinx and its extensions announce their own future
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -24,7 +23,7 @@ def tree(tmp_path, monkeypatch):
     monkeypatch.delenv("XMRLIB_STAMPS", raising=False)
     package = tmp_path / "xmrlib" / "datasets"
     package.mkdir(parents=True)
-    for name in ("metrics.py", "_sphinx.py", "_execute.py", "datasets/stamps.sha256"):
+    for name in ("metrics.py", "datasets/stamps.sha256"):
         (tmp_path / "xmrlib" / name).write_bytes(b"one\n")
     (tmp_path / "requirements.txt").write_bytes(b"numpy==2\n")
     return tmp_path
@@ -39,9 +38,7 @@ def test_the_cache_moves_when_something_changes_that_cells_depend_on(tree, name)
     assert _sphinx.execution_cache_path(tree) != before
 
 
-@pytest.mark.parametrize(
-    "name", ["xmrlib/_sphinx.py", "xmrlib/_execute.py", "xmrlib/metrics.pyc", "README.md"]
-)
+@pytest.mark.parametrize("name", ["xmrlib/metrics.pyc", "README.md"])
 def test_the_cache_stays_when_something_else_changes(tree, name):
     before = _sphinx.execution_cache_path(tree)
     (tree / name).write_bytes(b"two\n")
@@ -100,7 +97,7 @@ parts:
           - file: notebooks/ch05_b/second
 """
 SETTINGS = {
-    "extensions": ["sphinx_thebe", "myst_nb", "sphinx_external_toc", "sphinx_book_theme", "xmrlib._sphinx"],
+    "extensions": ["sphinx_thebe", "myst_nb", "sphinx_external_toc", "sphinx_book_theme", "book_pages"],
     "exclude_patterns": ["_build"],
     "html_theme": "sphinx_book_theme",
     "html_title": "A book",

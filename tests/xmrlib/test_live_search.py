@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from demos.search import page as _live_page
 from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmrlib import _live_page, datasets, live_search
+from xmrlib import datasets, live_search
 
 WORDS = ["a", "big", "cat", "drum", "大", "大猫", "猫", "小提琴"]
 
@@ -129,7 +130,8 @@ def test_the_build_makes_the_files_once_and_writes_them_where_the_page_looks(tmp
         app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=str(tmp_path / name))
         assert _live_page._export(app) == []
         folder = tmp_path / name / "_static" / "live-search"
-        assert sorted(file.name for file in folder.iterdir()) == ["data.js", "sheet.webp"]
+        names = ["data.js", "search.css", "search.js", "sheet.webp"]
+        assert sorted(file.name for file in folder.iterdir()) == names
         assert caption in (folder / "data.js").read_text(encoding="utf-8")
     assert counted.calls == 2
 

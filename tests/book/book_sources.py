@@ -9,7 +9,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLOSING = ["Exercises", "Take-away", "Key terms", "Further reading", "Used from xmrlib"]
 CODE_LINES = 18
 WORDS = range(1000, 3501)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from book_pages import execution_cache_path
+from execute import notebooks
 
-from xmrlib._execute import notebooks
-from xmrlib._sphinx import execution_cache_path
-
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def write(path: Path, code: str) -> None:
 def execute(book: Path) -> subprocess.CompletedProcess:
     # outside the book there is no package to hash, so the cache of this book is its own
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "xmrlib._execute"]
+    command = [sys.executable, str(ROOT / "book" / "_ext" / "execute.py")]
     return subprocess.run(command, cwd=book, env=env, capture_output=True, text=True, timeout=120)
 
 

@@ -5,6 +5,7 @@ A comment, because a directive of our own would show as an error in JupyterLab.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,19 @@ def _skip(translator: Any, node: _LiveSearch) -> None:
 
 def _add_files(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     if doctree is not None and any(doctree.findall(_LiveSearch)):
-        app.add_css_file("live-search/live-search.css")
+        app.add_css_file("live-search/search.css")
         app.add_js_file("live-search/data.js", defer="defer")
-        app.add_js_file("live-search/live-search.js", defer="defer")
+        app.add_js_file("live-search/search.js", defer="defer")
 
 
 def _export(app: Any) -> list[Any]:
     if app.builder.format == "html":
         from xmrlib import datasets, live_search
 
-        live_search.export(datasets.load_stamps(), Path(app.outdir) / "_static" / "live-search")
+        folder = Path(app.outdir) / "_static" / "live-search"
+        live_search.export(datasets.load_stamps(), folder)
+        for name in ("search.css", "search.js"):
+            shutil.copyfile(Path(__file__).parent / name, folder / name)
     return []  # no pages of its own
 
 

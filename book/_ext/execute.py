@@ -1,6 +1,6 @@
 """Run the notebooks of the table of contents on all cores, into the cache that the book build reads.
 
-``python -m xmrlib._execute`` from the root of the book; ``run.py book`` calls it. Notebooks whose cells,
+``python book/_ext/execute.py`` from the root of the book; ``run.py book`` calls it. Notebooks whose cells,
 package, lock and data are unchanged are not run again.
 """
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from xmrlib._sphinx import execution_cache_path
+from book_pages import execution_cache_path
 
 __all__ = ["main", "notebooks"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
-from xmrlib import datasets, image, metrics, pretrained, similarity, store, subspace
+from xmrlib import datasets, encoders, image, metrics, similarity, store, subspace
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def world():
     except datasets.MissingDataError as error:
         pytest.skip(str(error).splitlines()[0])
     texts, pictures = stamps.captions("en"), stamps.images()
-    cnn, minilm = pretrained.image_encoder(), pretrained.sentence_encoder()
+    cnn, minilm = encoders.image_encoder(), encoders.sentence_encoder()
     features, sentences = store.features(cnn, pictures), store.features(minilm, texts)
     words = CountVectorizer(binary=True).fit_transform(texts).toarray().astype(float)
     return {

