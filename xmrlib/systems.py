@@ -1,0 +1,101 @@
+"""Every retrieval system of the book, in reading order: one short function per system.
+
+A system takes the collection, a split and a seed, and returns ``scores (q, n)`` of the split's test captions
+(queries, English) and test pictures (gallery), higher is better. It is built from the floors below; what a notebook
+builds by hand is compared with it (`xmrlib.leaderboard.confirm`). It may learn from ``split.development`` only;
+settings were chosen on ``split.valid`` or on folds of the development part, never on test. Introduced in chapter 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+
+from xmrlib import _expect, encoders, image, live_search, similarity, store, subspace
+from xmrlib.datasets import Split, Stamps
+
+__all__ = ["SYSTEMS", "System", "named"]
+
+CCA_DIRECTIONS, CCA_RIDGE = 32, 1.0  # round values that do well on folds of the development part
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the leaderboard: its ``name``, the ``section`` that builds it, and the function that scores.
+
+    ``seeds`` is 1 for closed forms; a trained system is published as the mean over that many. Introduced in chapter 1.
+    """
+
+    name: str
+    section: str
+    scores: Callable[[Stamps, Split, int], np.ndarray]
+    seeds: int = 1
+
+
+def words_and_colours(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Which words occur in the caption, which colours in the picture; aligned by CCA. Section 1.1."""
+    words = CountVectorizer(binary=True).fit_transform(stamps.captions("en")).toarray().astype(float)
+    return _aligned(words, image.color_histogram(stamps.images()), split)
+
+
+def search_box(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """The box of the page: a query is the sum of small word vectors, a picture what a CNN sees. Section 1.1."""
+    index = live_search.build_index(stamps)
+    queries = np.stack([live_search.query_vector(index, text) for text in stamps.captions("en", split.test)])
+    return queries @ index.picture_vectors[split.test].astype(np.int64).T
+
+
+def class_names_multilingual(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Zero-shot: the sentence against the names of the classes that a CNN sees, in 16 languages. Section 1.1."""
+    return _by_class_names(encoders.multilingual_encoder(), stamps, split)
+
+
+def sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
+    sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
+    return _aligned(sentences, store.features(encoders.image_encoder(), stamps.images()), split)
+
+
+def class_names_english(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Zero-shot by class names, with the English sentence encoder. Section 5.2."""
+    return _by_class_names(encoders.sentence_encoder(), stamps, split)
+
+
+def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Split) -> np.ndarray:
+    """CCA on the pairs of the development part; cosine of test captions and test pictures."""
+    fit, test = split.development, split.test
+    model = subspace.cca(text_features[fit], picture_features[fit], k=CCA_DIRECTIONS, ridge=CCA_RIDGE)
+    return similarity.cosine(
+        model.transform_x(text_features[test]), model.transform_y(picture_features[test])
+    )
+
+
+def _by_class_names(encoder: encoders.Encoder, stamps: Stamps, split: Split) -> np.ndarray:
+    """ConSE without its cut (Norouzi et al. 2014): a picture is the mean class name, weighted by probability."""
+    cnn = encoders.image_encoder()
+    seen = cnn.classify(store.features(cnn, stamps.images())[split.test])
+    pictures = seen @ store.features(encoder, cnn.class_names)
+    return similarity.cosine(store.features(encoder, stamps.captions("en", split.test)), pictures)
+
+
+SYSTEMS: tuple[System, ...] = (
+    System("words + colours, CCA", "1.1", words_and_colours),
+    System("search box of the page", "1.1", search_box),
+    System("class names, multilingual", "1.1", class_names_multilingual),
+    System("MiniLM + CNN, CCA", "5.1", sentences_and_cnn),
+    System("class names, MiniLM", "5.2", class_names_english),
+)
+"""All systems in the order of the book."""
+
+
+def named(name: str) -> System:
+    """The system of that name. Raises ``ValueError`` with the known names otherwise (chapter 1).
+
+    >>> named("MiniLM + CNN, CCA").section
+    '5.1'
+    """
+    _expect.one_of("name", name, [system.name for system in SYSTEMS])
+    return next(system for system in SYSTEMS if system.name == name)
