@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "equal", "fail", "finite", "fraction", "integer", "matrix", "one_of", "vector"]
+__all__ = ["array", "equal", "fail", "finite", "fraction", "integer", "items", "matrix", "one_of", "vector"]
 
 _KINDS = {
     "b": "booleans",
@@ -99,3 +99,22 @@ def equal(what: str, first: str, a: int | tuple, second: str, b: int | tuple) ->
     """Raise unless two sizes agree: `what` ("columns") of `first` ("Q") and of `second` ("X")."""
     if a != b:
         raise ValueError(f"{first} and {second} differ in {what}: {a} and {b}; expected the same")
+
+
+def items(name: str, value: Any, n: int) -> np.ndarray:
+    """The numbers, int64, of some of `n` items, given as whole numbers from 0 to n - 1 or as a mask of n booleans."""
+    expected = f"whole numbers from 0 to {n - 1}, or a mask of {n} booleans"
+    if np.ma.isMaskedArray(value):
+        raise fail(name, "a masked array", expected)
+    try:
+        a = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise fail(name, f"not an array ({error})", expected) from error
+    if a.ndim == 1 and a.dtype == bool and len(a) == n:
+        return np.flatnonzero(a)
+    if a.ndim != 1 or (a.size and a.dtype.kind not in "iu"):
+        raise fail(name, f"an array of dtype {a.dtype} and shape {a.shape}", expected)
+    outside = a[(a < 0) | (a >= n)]
+    if len(outside):
+        raise fail(name, f"an array with {outside[0]} in it", expected)
+    return a.astype(np.int64)

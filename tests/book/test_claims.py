@@ -37,7 +37,8 @@ def scores(world, system, train, test):
 def folds(world):
     """Per-query values of five measures on five folds for each system."""
     stamps, table = world["stamps"], {}
-    for fold, (train, test) in enumerate(stamps.folds(5)):
+    for fold, split in enumerate(stamps.splits(5)):
+        train, test = split.development, split.test
         grades = stamps.relevance(test, test)
         systems = {name: scores(world, name, train, test) for name in ("weak", "strong", "zero-shot")}
         systems["chance"] = np.random.default_rng(fold).standard_normal(grades.shape)
@@ -78,7 +79,8 @@ def test_zero_shot_is_worse_at_image_to_text(folds):
 def test_more_ridge_is_within_noise(world):
     """Case 8 of section 5.2: a ridge of 1.5 instead of 1.0 is not significant on the fixed split (p above 0.05)."""
     stamps = world["stamps"]
-    (texts, pictures), train, test = world["strong"], stamps.train, stamps.test
+    (texts, pictures), split = world["strong"], stamps.split
+    train, test = split.development, split.test
     exact = stamps.relevance(test, test) == 2
     values = []
     for ridge in (1.0, 1.5):

@@ -1,5 +1,6 @@
 """The stamps: a tiny made-up collection for the rules, the installed one for the facts."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from xmrlib import datasets
-from xmrlib.datasets import BadRowsError, MissingDataError, Stamps, _split, load_stamps, stamps
+from xmrlib.datasets import BadRowsError, MissingDataError, Split, Stamps, load_stamps, stamps
+from xmrlib.datasets.split import caption_key, groups, make_splits
 
 
 def make_stamp(folder: Path, name: str, caption: str, color="red", lines=(), ending=".png", extra=()):
@@ -161,15 +163,83 @@ def test_relevance(small):
     assert (small.relevance(np.array([4, 0]), np.array([3, 1, 5])) == expected[[4, 0]][:, [3, 1, 5]]).all()
 
 
+@pytest.mark.parametrize(
+    ("items", "what"),
+    [
+        ([0, 6], "6 in it"),
+        ([-1], "-1 in it"),
+        ([True, False], "dtype bool"),
+        ([0.0, 1.0], "float64"),
+        (["0"], "dtype <U1"),
+        (3, r"shape \(\)"),
+        ([[0, 1]], r"shape \(1, 2\)"),
+        ([[0], [1, 2]], "not an array"),
+        (np.ma.masked_array([0, 1], [True, False]), "masked"),
+        (np.array([2**64 - 1], dtype=np.uint64), "18446744073709551615"),
+    ],
+)
+def test_one_rule_for_items(small, items, what):
+    """Numbers or a whole mask; anything else is an error that names the argument, wherever items are given."""
+    for name, call in [
+        ("items", lambda: small.captions("en", items)),
+        ("queries", lambda: small.relevance(items)),
+        ("gallery", lambda: small.relevance(None, items)),
+    ]:
+        with pytest.raises(
+            ValueError, match=rf"{name} is .*{what}.*whole numbers from 0 to 5, or a mask of 6"
+        ):
+            call()
+
+
+def test_mask_is_the_same_as_numbers(small):
+    """A mask means the items where it is true, in every method; no items are no items."""
+    mask = np.array([False, True, False, False, False, True])
+    assert small.captions("en", mask) == small.captions("en", [1, 5]) == ["A crow.", "A house."]
+    assert (small.relevance(mask, ~mask) == small.relevance([1, 5], [0, 2, 3, 4])).all()
+    assert small.captions("en", []) == [] and small.relevance([], [1]).shape == (0, 1)
+
+
 def test_split_of_the_small_collection(small):
-    """Train and test are the first fold, and together everything."""
-    train, test = small.train, small.test
-    assert sorted([*train, *test]) == list(range(6))
-    assert [side.tolist() for side in small.folds(5)[0]] == [train.tolist(), test.tolist()]
-    with pytest.raises(ValueError, match="k = 6: expected 2 <= k <= 5"):
-        small.folds(6)
-    with pytest.raises(ValueError, match="k = 1"):
-        small.folds(1)
+    """The split of the leaderboard is the first of five; valid is the next fold; k has its limits."""
+    split, second = small.split, small.splits(5)[1]
+    assert sorted([*split.train, *split.valid, *split.test]) == list(range(6))
+    assert split.development.tolist() == sorted([*split.train, *split.valid])
+    assert split.key == small.splits(5)[0].key != second.key
+    assert split.valid.tolist() == second.test.tolist() and split.name == "stamps, fold 1 of 5"
+    for k, what in [(6, "k is 6.*at most 5"), (2, "at least 3"), ("5", "k is '5'"), (True, "k is True")]:
+        with pytest.raises(ValueError, match=what):
+            small.splits(k)
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "test", "what"),
+    [
+        ([0, 1], [2], [2, 4], "valid and test share 1 group"),
+        ([0, 1], [2], [3], "train and test share 1 group"),
+        ([1, 0], [2], [4], "train is not in ascending order"),
+        ([0, 0], [2], [4], "train is not in ascending order"),
+        ([0], [2], [5], "test is an array with 5 in it"),
+        ([0], [2], [0.5], "test is .*float"),
+    ],
+)
+def test_split_that_leaks_is_refused(train, valid, test, what):
+    """A split of one's own is checked: items 1 and 3 are of one group."""
+    with pytest.raises(ValueError, match=what):
+        Split(train, valid, test, np.array([0, 1, 2, 1, 3]), tuple("abcde"))
+
+
+def test_key_of_a_split_covers_everything():
+    """Two splits have the same key only if nothing differs that train, valid, test or folds depend on."""
+    group, keys = np.arange(5), tuple("abcde")
+    splits = [
+        Split([0, 1], [2], [3], group, keys),
+        Split([0, 1], [2], [4], group, keys),
+        Split([0], [1, 2], [3], group, keys),
+        Split([0, 1], [2], [3], np.array([0, 0, 1, 2, 3]), keys),
+        Split([0, 1], [2], [3], group, tuple("abcdf")),
+    ]
+    assert len({split.key for split in splits}) == 5
+    assert Split([0, 1], [2], [3], group, keys, "another name").key == splits[0].key
 
 
 CAPTIONS = st.lists(
@@ -180,27 +250,38 @@ CAPTIONS = st.lists(
 )
 
 
-@given(CAPTIONS, st.integers(2, 5), st.randoms(use_true_random=False))
-def test_no_caption_and_no_picture_on_both_sides(rows, k, random):
-    """Whatever the captions: nothing leaks, each item is tested once, and the order does not matter."""
-    captions, pictures = [_split.caption_key(c) for c, _ in rows], [p for _, p in rows]
-    group = _split.groups(captions, pictures)
+@given(CAPTIONS, st.integers(3, 5), st.randoms(use_true_random=False))
+def test_no_caption_and_no_picture_on_two_sides(rows, k, random):
+    """Whatever the captions: nothing leaks, each item is tested and held out once, the order does not matter."""
+    captions, pictures = [caption_key(c) for c, _ in rows], [p for _, p in rows]
+    group = groups(captions, pictures)
     if len(set(group.tolist())) < k:
         with pytest.raises(ValueError, match="number of groups"):
-            _split.folds(captions, group, k)
+            make_splits(captions, group, k, "any")
         return
-    folds = _split.folds(captions, group, k)
-    assert sorted(i for _, test in folds for i in test.tolist()) == list(range(len(rows)))
-    for train, test in folds:
-        assert len(test)
-        assert sorted([*train, *test]) == list(range(len(rows)))
-        for labels in (captions, pictures):
-            assert not {labels[i] for i in train} & {labels[i] for i in test}
+    splits = make_splits(captions, group, k, "any")
+    assert sorted(i for split in splits for i in split.test.tolist()) == list(range(len(rows)))
+    for split in splits:
+        sides = [split.train.tolist(), split.valid.tolist(), split.test.tolist()]
+        assert all(sides) and sorted(sum(sides, [])) == list(range(len(rows)))
+        assert_apart((captions, pictures), sides)
+        pairs = split.folds(2)
+        assert sorted(i for _, held in pairs for i in held.tolist()) == split.development.tolist()
+        for fit, held in pairs:
+            assert sorted([*fit, *held]) == split.development.tolist()
+            assert_apart((captions, pictures), [fit.tolist(), held.tolist()])
     order = random.sample(range(len(rows)), len(rows))
     other = [captions[i] for i in order]
-    shuffled = _split.folds(other, _split.groups(other, [pictures[i] for i in order]), k)
-    sides = [Counter((captions[i], pictures[i]) for i in test) for _, test in folds]
-    assert [Counter((captions[order[i]], pictures[order[i]]) for i in test) for _, test in shuffled] == sides
+    shuffled = make_splits(other, groups(other, [pictures[i] for i in order]), k, "any")
+    content = [Counter((captions[i], pictures[i]) for i in split.test) for split in splits]
+    assert [Counter((captions[order[i]], pictures[order[i]]) for i in s.test) for s in shuffled] == content
+
+
+def assert_apart(labels, sides):
+    """No label is on two sides."""
+    for row in labels:
+        found = [{row[i] for i in side} for side in sides]
+        assert sum(map(len, found)) == len(set().union(*found))
 
 
 def test_split_does_not_hang_on_the_file_system(collection, small, monkeypatch):
@@ -210,7 +291,7 @@ def test_split_does_not_hang_on_the_file_system(collection, small, monkeypatch):
     other = load_stamps(collection, verify=False)
     assert list(other) == list(small)
     assert other.version == small.version
-    assert [t.tolist() for _, t in other.folds(3)] == [t.tolist() for _, t in small.folds(3)]
+    assert [s.key for s in other.splits(3)] == [s.key for s in small.splits(3)]
 
 
 def test_version_follows_the_content(collection, small):
@@ -408,11 +489,14 @@ def test_real_list_of_drawings(real):
 
 def test_real_split(real):
     """Nothing leaks, and the split is this one on every computer."""
-    for train, test in real.folds(5):
-        assert (real.relevance(train, test) < 2).all()
-        assert 139 <= len(test) <= 140
-    assert real.test[:8].tolist() == [5, 6, 25, 29, 35, 42, 46, 52]
-    assert _split._digest("\n".join(real[i].id for i in real.test.tolist())).startswith("159d1badb95235f8")
+    for split in real.splits(5):
+        assert (real.relevance(split.development, split.test) < 2).all()
+        assert (real.relevance(split.train, split.valid) < 2).all()
+        assert 139 <= len(split.test) <= 140 and 139 <= len(split.valid) <= 140
+    test = real.split.test
+    assert test[:8].tolist() == [5, 6, 25, 29, 35, 42, 46, 52]
+    ids = "\n".join(real[i].id for i in test.tolist())
+    assert hashlib.sha256(ids.encode()).hexdigest().startswith("159d1badb95235f8")
 
 
 def test_real_pictures_are_not_empty(real):

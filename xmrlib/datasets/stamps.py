@@ -22,9 +22,10 @@ from typing import overload
 
 import numpy as np
 
-from .. import image, store
-from . import _download, _split
+from .. import _expect, image, store
+from . import _download
 from ._errors import BadRowsError, MissingDataError
+from .split import Split, caption_key, groups, make_splits
 
 __all__ = ["Stamp", "Stamps", "check_stamps", "fetch_stamps", "find_stamps", "load_stamps", "short_caption"]
 
@@ -96,7 +97,7 @@ class Stamps(Sequence[Stamp]):
     """A sequence of `Stamp` with what an experiment needs: captions, pictures, relevance and splits (chapter 1).
 
     >>> stamps = load_stamps()  # doctest: +SKIP
-    >>> stamps.images().shape, stamps.relevance(stamps.test, stamps.test).shape  # doctest: +SKIP
+    >>> stamps.images().shape, stamps.relevance(stamps.split.test, stamps.split.test).shape  # doctest: +SKIP
     ((696, 224, 224, 3), (140, 140))
     """
 
@@ -134,13 +135,13 @@ class Stamps(Sequence[Stamp]):
         return np.array([i for i, stamp in enumerate(self) if lang in stamp.captions], dtype=np.int64)
 
     def captions(self, lang: str = "en", items: np.ndarray | None = None) -> list[str]:
-        """Short captions in `lang` of all items, or of the item numbers `items` (chapter 1).
+        """Short captions in `lang` of all items, or of `items`, which are item numbers or a mask (chapter 1).
 
-        A translation is shortened only where the English caption was. ValueError if the language is unknown or an
-        item has no caption in it: ``stamps.captions("zh_CN", stamps.having("zh_CN"))`` asks for those that have.
+        A translation is shortened only where the English caption was. ValueError if the language is unknown, the
+        items are no such thing, or one has no caption in it: ``stamps.captions("zh_CN", stamps.having("zh_CN"))`` asks for those that have.
         """
         having = self.having(lang)
-        items = np.arange(len(self)) if items is None else np.asarray(items)
+        items = self._items_of("items", items)
         missing = np.setdiff1d(items, having)
         if len(missing):
             raise ValueError(
@@ -149,9 +150,12 @@ class Stamps(Sequence[Stamp]):
             )
         return [_short(self[i], lang) for i in items.tolist()]
 
+    def _items_of(self, name: str, items: np.ndarray | None) -> np.ndarray:
+        return np.arange(len(self)) if items is None else _expect.items(name, items, len(self))
+
     @cached_property
     def _caption_group(self) -> np.ndarray:
-        return _split.groups([_split.caption_key(stamp.caption) for stamp in self])
+        return groups([caption_key(stamp.caption) for stamp in self])
 
     @cached_property
     def _picture_digests(self) -> list[str]:
@@ -170,33 +174,39 @@ class Stamps(Sequence[Stamp]):
         return image.load_stack([stamp.picture for stamp in self], size, self._picture_digests)
 
     def relevance(self, queries: np.ndarray | None = None, gallery: np.ndarray | None = None) -> np.ndarray:
-        """Grades (q, n) int64 for item numbers (default: all): 2 same caption, 1 same folder, 0 else (chapter 1)."""
-        rows, columns = (np.arange(len(self)) if x is None else np.asarray(x) for x in (queries, gallery))
-        folder = _split.groups([stamp.category for stamp in self])
+        """Grades (q, n) int64: 2 for the same caption, 1 for the same folder, 0 else (chapter 1).
+
+        `queries` and `gallery` are item numbers or a mask, by default all items; ValueError for anything else.
+        """
+        rows, columns = self._items_of("queries", queries), self._items_of("gallery", gallery)
+        folder = groups([stamp.category for stamp in self])
         caption = self._caption_group
         same_caption = caption[rows][:, None] == caption[columns][None, :]
         same_folder = folder[rows][:, None] == folder[columns][None, :]
         return np.where(same_caption, 2, same_folder.astype(np.int64))
 
-    def folds(self, k: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:
-        """`k` pairs (train, test) of item numbers (chapter 1).
+    def splits(self, k: int = 5) -> list[Split]:
+        """`k` splits, each item tested in one of them: split i tests on fold i and validates on the next (chapter 1).
 
         Items with the same caption or the same picture are always on the same side. Such groups are dealt out largest
-        first, then in the order of the SHA-256 of the caption, each to the smallest fold so far: the same split on
-        every computer.
+        first, then in the order of the SHA-256 of the caption, each to the smallest fold so far: the same splits on
+        every computer. ValueError unless k is from 3 to the number of groups.
+
+        >>> [len(split.test) for split in load_stamps().splits(5)]  # doctest: +SKIP
+        [140, 139, 139, 139, 139]
         """
-        keys = [_split.caption_key(stamp.caption) for stamp in self]
-        return _split.folds(keys, _split.groups(keys, self._picture_digests), k)
+        keys = [caption_key(stamp.caption) for stamp in self]
+        return make_splits(keys, groups(keys, self._picture_digests), k, "stamps")
 
-    @property
-    def train(self) -> np.ndarray:
-        """Item numbers for training: the first of the 5 folds' train side (chapter 1)."""
-        return self.folds(5)[0][0]
+    @cached_property
+    def split(self) -> Split:
+        """The split of the leaderboard: the first of the 5 `splits` (chapter 1).
 
-    @property
-    def test(self) -> np.ndarray:
-        """Item numbers of the leaderboard's test gallery: the first of the 5 folds (chapter 1)."""
-        return self.folds(5)[0][1]
+        >>> split = load_stamps().split  # doctest: +SKIP
+        >>> len(split.train), len(split.valid), len(split.development), len(split.test)  # doctest: +SKIP
+        (417, 139, 556, 140)
+        """
+        return self.splits(5)[0]
 
 
 def _short(stamp: Stamp, lang: str) -> str:
