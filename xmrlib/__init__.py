@@ -19,6 +19,7 @@ __all__ = [
     "datasets",
     "doctor",
     "image",
+    "leaderboard",
     "live_search",
     "metrics",
     "plot",
@@ -26,6 +27,8 @@ __all__ = [
     "similarity",
     "store",
     "subspace",
+    "systems",
+    "tables",
 ]
 
 
