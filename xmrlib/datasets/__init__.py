@@ -6,6 +6,7 @@
 ('animals/birds/blackbird', 'A blackbird.', '黑鸟。')
 """
 
+from ._corrections import caption_corrections
 from ._errors import BadRowsError, DownloadError, MissingDataError
 from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
 from .split import Split
@@ -22,6 +23,7 @@ __all__ = [
     "Stamp",
     "Stamps",
     "Wikipedia",
+    "caption_corrections",
     "fetch_stamps",
     "find_stamps",
     "load_esc50",
