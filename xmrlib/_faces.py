@@ -24,9 +24,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 MIME = "application/vnd.xmrlib.{}+webp"
-GROUND = "#121615"  # of the dark pages, as in book.css
-NARROW = 5.0  # inches: 12 points are 11.5 pixels where such a figure is 358 pixels wide
-INK = 0.78  # the luminance of the lightest ink: white is too bright
+NARROW = 4.8  # inches: 12 points are 11.5 pixels where such a figure, with its margin, is 345 pixels wide
+DARKEST, INK = 0.0077, 0.78  # luminance of the dark pages' ground, #121615, and of the lightest ink on it
 REDRAW: WeakKeyDictionary[Figure, Callable[[], Axes]] = WeakKeyDictionary()
 """How to draw a figure again at the width of ``rcParams["figure.figsize"]``, when a change of size is not enough."""
 
@@ -116,23 +115,20 @@ def _inked(figure: Figure) -> Iterator[Artist]:
 
 
 def on_dark(rgba: np.ndarray) -> np.ndarray:
-    """Colours (n, 4) for a dark page: the same hue, and the same contrast with the ground as they have with white."""
-    linear = _linear(rgba[:, :3])
-    luminance = _luminance(linear)
-    dark = _luminance(_linear(to_rgba_array(GROUND)[:, :3]))
-    wanted = np.clip(1.05 / (luminance + 0.05) * (dark + 0.05) - 0.05, dark, INK)[:, None]
-    scaled = linear * wanted / luminance[:, None]
+    """Colours (n, 4) for a dark page: the same hue, and as much contrast with the ground as they have with white, or more.
+
+    Contrast c is that of WCAG 2.2: (lighter luminance + 0.05) / (darker luminance + 0.05). Since colours of little
+    contrast are harder to tell on a dark ground, c becomes 1 + 1.5 (c - 1), up to the lightest ink.
+    """
+    linear = np.where(rgba <= 0.04045, rgba / 12.92, ((rgba + 0.055) / 1.055) ** 2.4)[:, :3]
+    contrast = 1.5 * 1.05 / (_luminance(linear) + 0.05) - 0.5
+    wanted = np.minimum(contrast * (DARKEST + 0.05) - 0.05, INK)
+    scaled = (linear + 0.05) * (wanted + 0.05) / (_luminance(linear) + 0.05) - 0.05
     top = np.maximum(scaled.max(axis=1, keepdims=True), 1)  # what is brighter than the screen is mixed with white
-    white = (wanted - wanted / top) / (1 - wanted / top)
-    linear = scaled / top * (1 - white) + white
-    light = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    linear = 1 - (1 - scaled / top) * (1 - wanted) / (1 - wanted / top)
+    light = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055)
     return np.column_stack([np.clip(light, 0, 1), rgba[:, 3]])
 
 
-def _linear(rgb: np.ndarray) -> np.ndarray:
-    """Linear light of sRGB (IEC 61966-2-1); black is a very dark grey, so that it has a hue."""
-    return np.maximum(np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4), 1e-4)
-
-
 def _luminance(linear: np.ndarray) -> np.ndarray:
-    return linear @ np.array([0.2126, 0.7152, 0.0722])
+    return linear @ np.array([[0.2126], [0.7152], [0.0722]])
