@@ -9,6 +9,8 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -18,11 +20,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from xmrlib import _expect
+from xmrlib import _expect, _faces
 
 __all__ = [
     "ACCENT",
-    "cjk_fonts",
     "gallery",
     "leaderboard",
     "ranking",
@@ -41,44 +42,39 @@ COLORS = (ACCENT, "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#11182
 MARKS = {"hit": (ACCENT, "✓", "-"), "related": ("#B45309", "≈", "--"), "miss": ("#6b7280", "✗", ":")}
 """How a result is marked: colour, symbol and line style of the frame."""
 
-_CJK = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB",
-    "Heiti SC", "Heiti TC", "STHeiti", "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-    "Droid Sans Fallback", "Arial Unicode MS",
-)  # fmt: skip
+FONT = "xmrlib Sans SC"
+"""The Chinese font of the book; see ``xmrlib/fonts/README.md``."""
 
-
-def cjk_fonts() -> list[str]:
-    """The fonts with Chinese characters that are installed here, best first; may be empty (chapter 1).
-
-    >>> all(isinstance(name, str) for name in cjk_fonts())
-    True
-    """
-    installed = set(font_manager.get_font_names())
-    return [name for name in _CJK if name in installed]
+TILE = np.array([0.87, 0.91, 0.91])
+"""The ground of pictures that are transparent there."""
 
 
 def use_style() -> None:
     """The style of the book for every figure from here on (chapter 1).
 
-    White card (the page may be dark), one palette, text of at least 12 points on a figure 7 inches wide, so that
-    it can still be read when the figure is as wide as a phone. Chinese text works where a font for it is installed.
+    White ground, one palette, text of at least 12 points on a figure 7 inches wide. Chinese text is drawn in a font
+    of the package, so that figures do not depend on the fonts of the computer. Logarithmic axes read 1, 10, 100.
+    In a build of the book, figures carry a dark and a narrow face as well.
 
     >>> use_style()
-    >>> mpl.rcParams["svg.hashsalt"]
-    'xmrlib'
+    >>> mpl.rcParams["font.family"]
+    ['DejaVu Sans', 'xmrlib Sans SC']
     """
+    if FONT not in font_manager.get_font_names():
+        font_manager.fontManager.addfont(Path(__file__).with_name("fonts") / "xmrlib-sans-sc.otf")
     mpl.rcParams.update(
         {
             "figure.figsize": (7, 4), "figure.dpi": 144, "savefig.dpi": 144, "figure.constrained_layout.use": True,
             "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white",
-            "font.family": ["DejaVu Sans", *cjk_fonts()[:1]], "font.size": 13, "axes.titlesize": 14,
+            "font.family": ["DejaVu Sans", FONT], "font.size": 13, "axes.titlesize": 14,
             "axes.labelsize": 13, "xtick.labelsize": 12, "ytick.labelsize": 12, "legend.fontsize": 12,
             "axes.prop_cycle": mpl.cycler(color=COLORS), "image.cmap": "viridis", "lines.linewidth": 2,
             "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#52605e",
-            "axes.grid": False, "grid.color": "#d5dedd", "legend.frameon": False, "svg.hashsalt": "xmrlib",
+            "axes.formatter.min_exponent": 5, "axes.grid": False, "grid.color": "#d5dedd",
+            "legend.frameon": False, "svg.hashsalt": "xmrlib",
         }
     )  # fmt: skip
+    _faces.register()
 
 
 def gallery(
@@ -90,9 +86,10 @@ def gallery(
 ) -> Axes:
     """Pictures in rows of ``columns``, with a title below and, if marked, a frame and a symbol (chapter 1).
 
-    ``images`` are arrays (h, w, 3) or (h, w), uint8 or floats from 0 to 1. A title takes at most three lines.
-    ``marks`` are "hit", "related", "miss" (see `MARKS`) or None. Raises ``ValueError`` for no pictures, for
-    another number of titles or marks, and for an unknown mark.
+    ``images`` are pictures of Pillow or arrays (h, w, 3), (h, w, 4) or (h, w), uint8 or floats from 0 to 1; what is
+    transparent gets a tinted ground, so that white things can be seen. A title takes at most three lines. ``marks``
+    are "hit", "related", "miss" (see `MARKS`) or None. Raises ``ValueError`` for no pictures, for another number of
+    titles or marks, and for an unknown mark.
 
     >>> ax = gallery(np.zeros((2, 8, 8, 3)), titles=["a cat", "a dog"], marks=["hit", "miss"])
     >>> len(ax.images)
@@ -101,24 +98,60 @@ def gallery(
     columns = _expect.integer("columns", columns, 1)
     titles = _one_each("titles", titles, images)
     marks = _one_each("marks", marks, images)
-    width = 7.0 if ax is None else ax.get_window_extent().width / ax.figure.dpi
+    items = list(zip(images, titles, marks, strict=True))
+    cells = [divmod(i, columns) for i in range(len(items))]
+    if ax is not None:
+        return _draw_gallery(items, cells, columns, ax)
+    phone = 2 if columns in (2, 4) else min(columns, 3)
+    rows = -(-columns // phone)  # of the phone, for each row here
+    split = [(row * rows + column // phone, column % phone) for row, column in cells]
+    ax = _draw_gallery(items, cells, columns)
+    _faces.REDRAW[ax.figure] = partial(_draw_gallery, items, split, phone)
+    return ax
+
+
+def _draw_gallery(
+    items: list[tuple], cells: list[tuple[int, int]], columns: int, ax: Axes | None = None
+) -> Axes:
+    """Each item (image, title, mark) in its cell (row, column)."""
+    width = mpl.rcParams["figure.figsize"][0] if ax is None else ax.get_window_extent().width / ax.figure.dpi
     size = mpl.rcParams["font.size"] - 1
-    titles = [_wrap(title, width * 72 / columns / size) for title in titles]
+    titles = [_wrap(title, width * 72 / columns / size) for _, title, _ in items]
     line = 1.25 * size / 72 / (width / columns)  # the height of a line of text; a picture is 1 wide
-    row = 1.05 + line * max(title.count("\n") + bool(title) for title in titles)
-    rows = -(-len(images) // columns)
+    pitch = 1.05 + line * max(title.count("\n") + bool(title) for title in titles)
+    height = pitch * (cells[-1][0] + 1)
     if ax is None:
-        ax = plt.figure(figsize=(width, width * rows * row / columns), layout="none").add_axes((0, 0, 1, 1))
-    for i, image in enumerate(images):
-        x, y = i % columns, i // columns * row
-        box = (x + 0.03, x + 0.97, y + 0.97, y + 0.03)
-        top = 255 if np.asarray(image).dtype == np.uint8 else 1  # of a grey picture
-        ax.imshow(image, extent=box, cmap="gray", vmin=0, vmax=top, interpolation="antialiased")
-        ax.text(x + 0.5, y + 1, titles[i] or "", ha="center", va="top", fontsize=size)
-        _frame(ax, x, y, marks[i])
-    ax.set(xlim=(0, columns), ylim=(rows * row, 0), aspect="equal")
+        figure = plt.figure(figsize=(width, width * height / columns))
+        figure.set_layout_engine("none")
+        ax = figure.add_axes((0, 0, 1, 1))
+    for (image, _, mark), title, (row, column) in zip(items, titles, cells, strict=True):
+        _picture(ax, column + 0.5, row * pitch + 0.5, image)
+        ax.text(column + 0.5, row * pitch + 1, title, ha="center", va="top", fontsize=size)
+        _frame(ax, column, row * pitch, mark)
+    ax.set(xlim=(0, columns), ylim=(height, 0), aspect="equal")
     ax.set_axis_off()
     return ax
+
+
+def _picture(ax: Axes, x: float, y: float, image: np.ndarray) -> None:
+    """The image around (x, y), its longer side 0.94; on a tile where it is transparent."""
+    pixels = np.asarray(image)
+    top = 255 if pixels.dtype == np.uint8 else 1
+    if pixels.shape[2:] == (4,):
+        pixels, top = _on_tile(pixels / top), 1
+    height, width = 0.47 * np.array(pixels.shape[:2]) / max(pixels.shape[:2])
+    box = (x - width, x + width, y + height, y - height)
+    ax.imshow(pixels, extent=box, cmap="gray", vmin=0, vmax=top, interpolation="antialiased")
+
+
+def _on_tile(rgba: np.ndarray) -> np.ndarray:
+    """The picture (h, w, 4) in the middle of a square of `TILE`, with a margin."""
+    side = round(1.1 * max(rgba.shape[:2]))
+    tile = np.full((side, side, 3), TILE)
+    top, left = (side - rgba.shape[0]) // 2, (side - rgba.shape[1]) // 2
+    spot = tile[top : top + rgba.shape[0], left : left + rgba.shape[1]]
+    spot += rgba[..., 3:] * (rgba[..., :3] - spot)
+    return tile
 
 
 def _one_each(name: str, values: Sequence | None, images: Sequence) -> list:
@@ -173,8 +206,11 @@ def ranking(
     columns = min(_expect.integer("columns", columns, 1), len(gains))
     rows, pitch = -(-len(gains) // columns), 1.0 if k is None else 1.75  # room for the label of the cut-off
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 0.2 + 7 * rows * pitch / max(columns, 10)))
-    size = mpl.rcParams["font.size"] * (1 if len(gains) < 100 else 0.75)
+        width = mpl.rcParams["figure.figsize"][0]
+        _, ax = plt.subplots(figsize=(width, 0.2 + width * rows * pitch / max(columns, 10)))
+        _faces.REDRAW[ax.figure] = partial(ranking, gains, k, min(columns, 10))
+    width = ax.get_window_extent().width / ax.figure.dpi * 72 / max(columns, 10)  # of a cell, in points
+    size = min(mpl.rcParams["font.size"], 0.88 * width / (0.64 * len(str(len(gains)))))
     for i, gain in enumerate(gains):
         _cell(ax, i % columns, i // columns * pitch, str(i + 1), gain / (gains.max() or 1), size)
     if k is not None:

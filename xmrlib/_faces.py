@@ -1,0 +1,134 @@
+"""The other faces of a figure for the pages of the book: dark, and narrow for phones.
+
+Where the environment has ``XMRLIB_FACES``, as in a build of the book, a figure shown by a notebook carries beside its
+PNG three WebP pictures of itself. ``book/_ext/figures.py`` puts them into the page. JupyterLab ignores them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+MIME = "application/vnd.xmrlib.{}+webp"
+NARROW = 4.8  # inches: 12 points are 11.5 pixels where such a figure, with its margin, is 345 pixels wide
+DARKEST, INK = 0.0077, 0.78  # luminance of the dark pages' ground, #121615, and of the lightest ink on it
+REDRAW: WeakKeyDictionary[Figure, Callable[[], Axes]] = WeakKeyDictionary()
+"""How to draw a figure again at the width of ``rcParams["figure.figsize"]``, when a change of size is not enough."""
+
+_COLORS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
+
+
+def register() -> None:
+    """A figure that IPython shows carries its faces from here on, if the environment asks for them."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell and os.environ.get("XMRLIB_FACES"):
+        shell.display_formatter.mimebundle_formatter.for_type(Figure, faces)
+
+
+def faces(figure: Figure) -> dict[str, str]:
+    """MIME type → WebP in base64: "dark", "narrow" and "narrow-dark"; empty for a figure without axes."""
+    if not figure.axes:
+        return {}
+    pictures = {"dark": _dark(figure)}
+    with narrowed(figure) as small:
+        pictures |= {"narrow": _webp(small), "narrow-dark": _dark(small)}
+    return {MIME.format(name): base64.b64encode(picture).decode() for name, picture in pictures.items()}
+
+
+def _dark(figure: Figure) -> bytes:
+    with darkened(figure):
+        return _webp(figure, transparent=True)
+
+
+def _webp(figure: Figure, transparent: bool = False) -> bytes:
+    photos = any(axes.images for axes in figure.axes)
+    options = {"quality": 90} if photos else {"lossless": True, "method": 2}
+    file = io.BytesIO()
+    figure.savefig(file, format="webp", bbox_inches="tight", transparent=transparent, pil_kwargs=options)
+    return file.getvalue()
+
+
+@contextmanager
+def narrowed(figure: Figure) -> Iterator[Figure]:
+    """The figure as it is drawn for a phone; the given one is as before afterwards."""
+    if figure in REDRAW:
+        with mpl.rc_context({"figure.figsize": (NARROW, NARROW)}):
+            small = REDRAW[figure]().figure
+        yield small
+        plt.close(small)
+        return
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(min(width, NARROW), height)
+    yield figure
+    figure.set_size_inches(width, height)
+
+
+@contextmanager
+def darkened(figure: Figure) -> Iterator[None]:
+    """The figure in light ink; its own colours come back afterwards."""
+    figure.draw_without_rendering()  # ticks are made when they are drawn
+    changes = [(artist, name, value) for artist in _inked(figure) for name, value in _colors(artist)]
+    for artist, name, value in changes:
+        light = on_dark(to_rgba_array(value))
+        getattr(artist, f"set_{name}")(light[0] if len(light) == 1 else light)
+    yield
+    for artist, name, value in changes:
+        getattr(artist, f"set_{name}")(value)
+
+
+def _colors(artist: Artist) -> Iterator[tuple[str, object]]:
+    for name in _COLORS:
+        if hasattr(artist, f"get_{name}") and hasattr(artist, f"set_{name}"):
+            value = getattr(artist, f"get_{name}")()
+            if len(to_rgba_array(value)):  # not "none"
+                yield name, value
+
+
+def _inked(figure: Figure) -> Iterator[Artist]:
+    """What has a colour of its own: no pictures, no colour maps, no texts on them."""
+    artists: list[Artist] = figure.findobj()
+    maps = [a for a in artists if getattr(a, "get_array", lambda: None)() is not None]
+    grounds = [ground.get_window_extent() for ground in maps]
+    for artist in artists:
+        if isinstance(artist, Text):
+            box = artist.get_window_extent()
+            if any(ground.contains((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for ground in grounds):
+                continue
+            parts = (artist.get_bbox_patch(), getattr(artist, "arrow_patch", None))
+            yield from (part for part in parts if part is not None)
+        if artist not in maps:
+            yield artist
+
+
+def on_dark(rgba: np.ndarray) -> np.ndarray:
+    """Colours (n, 4) for a dark page: the same hue, and as much contrast with the ground as they have with white, or more.
+
+    Contrast c is that of WCAG 2.2: (lighter luminance + 0.05) / (darker luminance + 0.05). Since colours of little
+    contrast are harder to tell on a dark ground, c becomes 1 + 1.5 (c - 1), up to the lightest ink.
+    """
+    linear = np.where(rgba <= 0.04045, rgba / 12.92, ((rgba + 0.055) / 1.055) ** 2.4)[:, :3]
+    contrast = 1.5 * 1.05 / (_luminance(linear) + 0.05) - 0.5
+    wanted = np.minimum(contrast * (DARKEST + 0.05) - 0.05, INK)
+    scaled = (linear + 0.05) * (wanted + 0.05) / (_luminance(linear) + 0.05) - 0.05
+    top = np.maximum(scaled.max(axis=1, keepdims=True), 1)  # what is brighter than the screen is mixed with white
+    linear = 1 - (1 - scaled / top) * (1 - wanted) / (1 - wanted / top)
+    light = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055)
+    return np.column_stack([np.clip(light, 0, 1), rgba[:, 3]])
+
+
+def _luminance(linear: np.ndarray) -> np.ndarray:
+    return linear @ np.array([[0.2126], [0.7152], [0.0722]])
