@@ -124,7 +124,9 @@ def on_dark(rgba: np.ndarray) -> np.ndarray:
     contrast = 1.5 * 1.05 / (_luminance(linear) + 0.05) - 0.5
     wanted = np.minimum(contrast * (DARKEST + 0.05) - 0.05, INK)
     scaled = (linear + 0.05) * (wanted + 0.05) / (_luminance(linear) + 0.05) - 0.05
-    top = np.maximum(scaled.max(axis=1, keepdims=True), 1)  # what is brighter than the screen is mixed with white
+    top = np.maximum(
+        scaled.max(axis=1, keepdims=True), 1
+    )  # what is brighter than the screen is mixed with white
     linear = 1 - (1 - scaled / top) * (1 - wanted) / (1 - wanted / top)
     light = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055)
     return np.column_stack([np.clip(light, 0, 1), rgba[:, 3]])

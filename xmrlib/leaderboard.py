@@ -94,7 +94,12 @@ def _row(
 ) -> dict[str, object]:
     statistic = np.median if metric == "MedR" else np.mean
     interval = metrics.bootstrap_interval(values, statistic=statistic)
-    row = {"system": system.name, "section": system.section, metric: float(statistic(values)), "95 %": interval}
+    row = {
+        "system": system.name,
+        "section": system.section,
+        metric: float(statistic(values)),
+        "95 %": interval,
+    }
     if other is not None:
         test = metrics.paired_test(values, other)
         row |= {"difference": test.difference, "95 % of it": (test.low, test.high), "p": test.p_value}

@@ -1,4 +1,4 @@
-"""The figures of the book: galleries, rankings, leaderboards, sounds and shared spaces, in one style.
+"""The figures of the book: galleries, rankings, leaderboards, sounds and grids of scores, in one style.
 
 Every function draws on ``ax``, or on a new figure, and returns the Axes. Meaning is never carried by colour
 alone. Introduced in chapter 1.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from xmrlib import _expect, _faces
 __all__ = [
     "ACCENT",
     "gallery",
+    "intervals",
     "leaderboard",
     "ranking",
-    "space",
+    "similarities",
     "spectrogram",
     "use_style",
     "waveform",
@@ -354,52 +355,73 @@ def spectrogram(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def space(
-    points: Mapping[str, np.ndarray], labels: Sequence[str] | None = None, ax: Axes | None = None
+def similarities(
+    scores: np.ndarray, rows: Sequence[str], columns: Sequence[str], ax: Axes | None = None
 ) -> Axes:
-    """Objects in a shared 2-D space: a marker for each modality, and lines that join the same object (chapter 1).
+    """Scores (r, c) as a grid of colours with named rows and columns; a dot marks the best of each row (chapter 1).
 
-    ``points`` maps a modality to ``(n, 2)``; row i is object i everywhere, and a row of NaN says that the object has
-    no such modality. ``labels`` name the n objects. Raises ``ValueError`` for other shapes and for infinite points.
+    Raises ``ValueError`` for scores that are not finite and for another number of names.
 
-    >>> ax = space({"text": np.zeros((1, 2)), "picture": np.ones((1, 2))}, labels=["cat"])
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['text', 'picture']
+    >>> ax = similarities(np.eye(2), ["cat", "dog"], ["cat", "dog"])
+    >>> ax.collections[0].get_offsets().tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
     """
-    places = {name: _places(name, xy) for name, xy in points.items()}
-    if not places:
-        raise _expect.fail("points", "empty", "a dict of modality -> (n, 2) array")
-    n = len(next(iter(places.values())))
-    for name, xy in places.items():
-        _expect.equal("objects", f"points[{name!r}]", len(xy), "the first modality", n)
+    scores = _expect.matrix("scores", scores)
+    _expect.equal("length", "rows", len(rows), "scores", len(scores))
+    _expect.equal("length", "columns", len(columns), "scores.T", scores.shape[1])
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 5))
-    together = np.stack(list(places.values()))  # (modalities, n, 2)
-    for i in range(n):
-        there = together[~np.isnan(together[:, i, 0]), i]
-        ax.plot(*there.T, color="#9ca3af", linewidth=1.2, zorder=1)
-    for (name, xy), color, marker in zip(places.items(), COLORS, "osD^vPX", strict=False):
-        ax.scatter(*xy.T, s=70, color=color, marker=marker, label=name, edgecolor="white", zorder=2)
-    _name_objects(ax, together, labels)
-    ax.set(xlabel="first axis", ylabel="second axis", xticks=[], yticks=[])
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(places))
+        _, ax = plt.subplots(figsize=(5, 5))
+    mesh = ax.imshow(scores, cmap="cividis")
+    ax.scatter(
+        scores.argmax(axis=1), np.arange(len(scores)), s=60, color="white", edgecolor="black", zorder=2
+    )
+    ax.set_xticks(range(len(columns)), columns, rotation=90)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.figure.colorbar(mesh, ax=ax, shrink=0.8)
     return ax
 
 
-def _places(name: str, xy: np.ndarray) -> np.ndarray:
-    xy = np.array(_expect.array(f"points[{name!r}]", xy, 2), dtype=float)
-    if xy.shape[1] != 2 or np.isinf(xy).any() or (np.isnan(xy[:, 0]) != np.isnan(xy[:, 1])).any():
-        raise _expect.fail(
-            f"points[{name!r}]", f"of shape {xy.shape}", "(n, 2) of finite numbers or rows of NaN"
+def intervals(
+    rows: Sequence[tuple[str, str, float, tuple[float, float]]],
+    xlabel: str = "value (higher is better)",
+    ax: Axes | None = None,
+) -> Axes:
+    """Values with their intervals: one line per measure, one marker per system (chapter 5).
+
+    A row is ``(system, measure, value, (low, high))``. Raises ``ValueError`` for no rows and for an interval without
+    its value.
+
+    >>> ax = intervals([("weak", "R@1", 0.1, (0.05, 0.2)), ("strong", "R@1", 0.3, (0.2, 0.4))])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['weak', 'strong']
+    """
+    checked = [
+        (system, measure, *_row("row", (measure, value, pair), measure)[1:])
+        for system, measure, value, pair in rows
+    ]
+    if not checked:
+        raise _expect.fail("rows", "empty", "at least one (system, measure, value, interval)")
+    systems = list(dict.fromkeys(row[0] for row in checked))
+    measures = list(dict.fromkeys(row[1] for row in checked))
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 1.5 + 0.7 * len(measures)))
+    step = 0.7 / len(systems)
+    for i, system in enumerate(systems):
+        own = [
+            (measures.index(m), value, low, high) for name, m, value, (low, high) in checked if name == system
+        ]
+        y, value, low, high = np.array(own).T
+        y = y + step * (i - (len(systems) - 1) / 2)
+        ax.errorbar(
+            value,
+            y,
+            xerr=[value - low, high - value],
+            fmt="os^Dv"[i % 5],
+            color=f"C{i}",
+            capsize=3,
+            label=system,
         )
-    return xy
-
-
-def _name_objects(ax: Axes, together: np.ndarray, labels: Sequence[str] | None) -> None:
-    if labels is None:
-        return
-    _expect.equal("objects", "labels", len(labels), "points", together.shape[1])
-    for i, label in enumerate(labels):
-        there = together[~np.isnan(together[:, i, 0]), i]
-        if len(there):
-            ax.annotate(label, there[0], xytext=(7, 5), textcoords="offset points", fontsize=12)
+    ax.set(yticks=range(len(measures)), yticklabels=measures, xlabel=xlabel)
+    ax.invert_yaxis()
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=min(len(systems), 3))
+    return ax

@@ -73,7 +73,9 @@ def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Spl
     )
 
 
-def _by_class_names(encoder: encoders.MultilingualEncoder | encoders.SentenceEncoder, stamps: Stamps, split: Split) -> np.ndarray:
+def _by_class_names(
+    encoder: encoders.MultilingualEncoder | encoders.SentenceEncoder, stamps: Stamps, split: Split
+) -> np.ndarray:
     """ConSE without its cut (Norouzi et al. 2014): a picture is the mean class name, weighted by probability."""
     cnn = encoders.image_encoder()
     seen = cnn.classify(store.features(cnn, stamps.images())[split.test])

@@ -34,7 +34,9 @@ class Table:
             raise _expect.fail("rows", "empty", "at least one row")
         for i, row in enumerate(self.rows):
             if list(row) != list(self.rows[0]):
-                raise _expect.fail(f"rows[{i}]", f"with the keys {list(row)}", f"the keys {list(self.rows[0])}")
+                raise _expect.fail(
+                    f"rows[{i}]", f"with the keys {list(row)}", f"the keys {list(self.rows[0])}"
+                )
 
     @property
     def columns(self) -> list[str]:
@@ -51,10 +53,7 @@ class Table:
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.columns)
         body = "".join(f"<tr>{_html_row(row)}</tr>" for row in self.rows)
-        return (
-            '<div class="results" role="region" aria-label="Table of results" tabindex="0">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        return f'<table class="results"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _html_row(row: Mapping[str, object]) -> str:

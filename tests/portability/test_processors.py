@@ -29,7 +29,9 @@ def published(profile: str | None, cache: Path) -> dict[str, float]:
         env |= {"OPENBLAS_CORETYPE": blas, "ATEN_CPU_CAPABILITY": torch}
         env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     script = Path(__file__).with_name("published_numbers.py")
-    run = subprocess.run([sys.executable, script], env=env, cwd=ROOT, capture_output=True, text=True, timeout=1200)
+    run = subprocess.run(
+        [sys.executable, script], env=env, cwd=ROOT, capture_output=True, text=True, timeout=1200
+    )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 
@@ -46,7 +48,9 @@ def test_published_numbers_do_not_depend_on_the_processor(profile, here, tmp_pat
     """Protects every table of the book: a reader with another computer sees the same numbers."""
     there = published(profile, tmp_path)
     assert there.keys() == here.keys()
-    apart = {name: (here[name], there[name]) for name in here if not abs(here[name] - there[name]) < THREE_DECIMALS}
+    apart = {
+        name: (here[name], there[name]) for name in here if not abs(here[name] - there[name]) < THREE_DECIMALS
+    }
     assert apart == {}, f"{len(apart)} of {len(here)} numbers differ"
 
 
@@ -60,7 +64,9 @@ def test_the_profiles_are_really_different(tmp_path):
     products = set()
     for blas in ("Nehalem", "Haswell"):
         env = os.environ | {"OPENBLAS_CORETYPE": blas, "OPENBLAS_NUM_THREADS": "1"}
-        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
         products.add(run.stdout)
     if len(products) == 1:
         pytest.skip("numpy was built with a BLAS that has no such profiles")

@@ -43,7 +43,9 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path))
     board = (systems.System("quiet", "1.1", quiet), systems.System("loud", "5.1", loud, seeds=3))
     monkeypatch.setattr(systems, "SYSTEMS", board)
-    monkeypatch.setattr(_code, "fingerprint", lambda function: function.__name__)  # these lie outside the package
+    monkeypatch.setattr(
+        _code, "fingerprint", lambda function: function.__name__
+    )  # these lie outside the package
     CALLS.clear()
     return World()
 
@@ -103,7 +105,9 @@ def test_what_is_built_by_hand_is_confirmed_or_refused(world):
     mine = leaderboard.scores("loud", stamps=world)
     assert leaderboard.confirm("loud", mine + 1e-6, stamps=world)
     with pytest.raises(ValueError, match=r"mine\[3, 7\] is .* as in 'loud'"):
-        leaderboard.confirm("loud", mine + 0.1 * (np.arange(N) == 7) * (np.arange(N)[:, None] == 3), stamps=world)
+        leaderboard.confirm(
+            "loud", mine + 0.1 * (np.arange(N) == 7) * (np.arange(N)[:, None] == 3), stamps=world
+        )
     with pytest.raises(ValueError, match="differ in shape"):
         leaderboard.confirm("loud", mine[:5], stamps=world)
     with pytest.raises(ValueError, match="mine"):

@@ -46,7 +46,8 @@ EVERY = {
     "leaderboard": lambda ax: plot.leaderboard([("CCA", 0.2, (0.1, 0.3))], chance=0.1, ceiling=0.9, ax=ax),
     "waveform": lambda ax: plot.waveform(np.sin(np.arange(4000)), 8000, ax=ax),
     "spectrogram": lambda ax: plot.spectrogram(np.sin(np.arange(4000)), 8000, ax=ax),
-    "space": lambda ax: plot.space({"text": np.eye(2), "picture": np.ones((2, 2))}, ["a", "b"], ax=ax),
+    "similarities": lambda ax: plot.similarities(np.eye(2), ["cat", "dog"], ["cat", "dog"], ax=ax),
+    "intervals": lambda ax: plot.intervals([("CCA", "R@1", 0.2, (0.1, 0.3))], ax=ax),
 }
 
 
@@ -336,37 +337,49 @@ def test_silence_is_drawn():
     plot.waveform(np.zeros(4), 2)
 
 
-# ---- space ----
+# ---- grids and intervals ----
 
 
-def test_space_joins_the_same_object_and_leaves_out_what_is_not_there():
-    text = np.array([[0.0, 0], [1, 1], [2, 0]])
-    sound = np.array([[0.0, 1], [np.nan, np.nan], [2, 2]])
-    ax = plot.space(
-        {"text": text, "sound": sound}, labels=["cat", "dog", "猫" if plot.cjk_fonts() else "cow"]
-    )
-    np.testing.assert_array_equal(ax.collections[0].get_offsets(), text)
-    assert np.ma.count(np.ma.masked_invalid(ax.collections[1].get_offsets())) == 4
-    assert len(plot.space({"text": text}).texts) == 0
-    joined = [np.transpose(line.get_data()).tolist() for line in ax.lines]
-    assert joined == [[[0, 0], [0, 1]], [[1, 1]], [[2, 0], [2, 2]]]
-    assert texts(ax)[:2] == ["cat", "dog"] and tuple(ax.texts[1].xy) == (1, 1)
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["text", "sound"]
-    shapes = [c.get_paths()[0].vertices.shape for c in ax.collections]
-    assert shapes[0] != shapes[1]  # told apart without colour
+def test_the_grid_marks_the_best_of_each_row():
+    """Protects the reading of the grid: row by row, names where they belong, colours of the scores."""
+    scores = np.array([[0.1, 0.9, 0.3], [0.5, 0.2, 0.4]])
+    ax = plot.similarities(scores, ["cat", "dog"], ["a", "b", "c"])
+    np.testing.assert_array_equal(ax.images[0].get_array(), scores)
+    assert ax.collections[0].get_offsets().tolist() == [[1, 0], [0, 1]]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
-    ("points", "labels", "message"),
+    ("scores", "rows", "columns", "message"),
     [
-        ({}, None, "points is empty"),
-        ({"text": np.zeros((2, 3))}, None, r"points\['text'\].*expected \(n, 2\)"),
-        ({"text": np.array([[np.inf, 0]])}, None, "points"),
-        ({"text": np.array([[np.nan, 0]])}, None, "rows of NaN"),
-        ({"text": np.zeros((2, 2)), "sound": np.zeros((3, 2))}, None, "3 and 2"),
-        ({"text": np.zeros((2, 2))}, ["a"], "labels.*1 and 2"),
+        (np.full((1, 1), np.nan), ["a"], ["b"], r"scores\[0, 0\] is nan"),
+        (np.eye(2), ["a"], ["a", "b"], "rows and scores differ"),
+        (np.eye(2), ["a", "b"], ["a"], "columns and scores.T differ"),
     ],
 )
-def test_space_names_bad_input(points, labels, message):
+def test_the_grid_names_bad_input(scores, rows, columns, message):
     with pytest.raises(ValueError, match=message):
-        plot.space(points, labels)
+        plot.similarities(scores, rows, columns)
+
+
+def test_intervals_stand_on_the_line_of_their_measure():
+    """Protects the comparison of systems: value and both ends as given, systems told apart by their marker."""
+    rows = [
+        ("weak", "R@1", 0.1, (0.05, 0.2)),
+        ("weak", "MAP", 0.2, (0.1, 0.3)),
+        ("strong", "MAP", 0.6, (0.5, 0.8)),
+    ]
+    ax = plot.intervals(rows)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["R@1", "MAP"]
+    weak, strong = ax.containers
+    x, y = weak.lines[0].get_data()
+    np.testing.assert_allclose(x, [0.1, 0.2])
+    assert np.rint(y).tolist() == [0, 1] and ax.yaxis_inverted()
+    ends = np.array(strong.lines[2][0].get_segments())[0]
+    np.testing.assert_allclose(ends[:, 0], [0.5, 0.8])
+    assert weak.lines[0].get_marker() != strong.lines[0].get_marker()
+    with pytest.raises(ValueError, match="rows is empty"):
+        plot.intervals([])
+    with pytest.raises(ValueError, match="low <= value <= high"):
+        plot.intervals([("weak", "R@1", 0.3, (0.05, 0.2))])

@@ -31,7 +31,9 @@ class Cells(HTMLParser):
 
 def test_numbers_are_shown_as_the_field_writes_them():
     """Protects three decimals for fractions, one for ranks, whole numbers as they are, and small p-values."""
-    table = Table([{"name": "a", "R@1": 0.12345, "MedR": 6, "rank": 3.26, "n": np.int64(7), "p": 0.0001, "ok": True}])
+    table = Table(
+        [{"name": "a", "R@1": 0.12345, "MedR": 6, "rank": 3.26, "n": np.int64(7), "p": 0.0001, "ok": True}]
+    )
     shown = ["a", "0.123", "6", "3.3", "7", "<0.001", "True"]
     assert repr(table).splitlines()[1].split() == shown
     assert Cells(table._repr_html_()).rows[1] == shown
