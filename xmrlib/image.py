@@ -1,29 +1,39 @@
-"""Pictures as arrays: loading with transparent ground, and the colour histogram (chapter 1)."""
+"""Pictures as arrays: loading with transparent ground, folders of any length, and the colour histogram (chapter 1)."""
 
 from __future__ import annotations
 
 import io
+import operator
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from pathlib import Path
+from typing import overload
 
 import numpy as np
-import resvg_py
 from PIL import Image, ImageOps
 
-from . import _expect, store
+from . import _expect, _files, _svg, store
 
-__all__ = ["color_histogram", "load", "load_stack", "open_picture"]
+__all__ = ["Pictures", "color_histogram", "inspect", "load", "open_picture"]
+
+VERSION = "image.load 2"
+"""Part of the key of everything that is computed from loaded pictures; a new number where pixels change."""
 
 _FILL = 0.9  # part of the side that the picture takes
+_SVG_SECONDS = 20  # for one SVG that nobody vouches for
 
 
-def load(path: str | os.PathLike[str], size: int = 224) -> np.ndarray:
+def load(path: str | os.PathLike[str], size: int = 224, trusted: bool = False) -> np.ndarray:
     """A picture on white: cropped to its opaque box, longer side 0.9 of `size`; (size, size, 3) uint8 (chapter 1).
 
-    SVG, PNG, JPEG and whatever else Pillow reads. FileNotFoundError without such a file; ValueError if it is broken
-    or wholly transparent.
+    SVG, PNG, JPEG and whatever else Pillow reads. Grey of 16 bits is scaled by 65,535; real numbers must lie in 0..1.
+    An SVG is drawn in a process of its own with limits on time, memory and files, unless it is `trusted`.
+    FileNotFoundError without such a file; ValueError if it is broken, wholly transparent, or of integers whose range
+    is not known.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -34,11 +44,7 @@ def load(path: str | os.PathLike[str], size: int = 224) -> np.ndarray:
     ((10, 10, 3), [255, 255, 255], [255, 0, 0])
     """
     size = _expect.integer("size", size, 8)
-    picture = open_picture(path, size)
-    box = picture.getchannel("A").getbbox()
-    if box is None:
-        raise ValueError(f"path = {str(path)!r}: expected a picture, got one that is wholly transparent")
-    picture = picture.crop(box)
+    picture = _cropped(path, size, trusted)
     scale = _FILL * size / max(picture.size)
     shape = tuple(max(1, round(side * scale)) for side in picture.size)
     picture = picture.convert("RGBa").resize(shape, Image.Resampling.LANCZOS).convert("RGBA")
@@ -47,7 +53,25 @@ def load(path: str | os.PathLike[str], size: int = 224) -> np.ndarray:
     return np.array(canvas.convert("RGB"))
 
 
-def open_picture(path: str | os.PathLike[str], size: int = 224) -> Image.Image:
+def _cropped(path: str | os.PathLike[str], size: int, trusted: bool = False) -> Image.Image:
+    picture = open_picture(path, size, trusted)
+    box = picture.getchannel("A").getbbox()
+    if box is None:
+        raise ValueError(f"path = {str(path)!r}: expected a picture, got one that is wholly transparent")
+    return picture.crop(box)
+
+
+def inspect(path: str | os.PathLike[str], trusted: bool = False) -> None:
+    """Raise what `load` would raise, at a fraction of the cost: a large JPEG is decoded at an eighth (chapter 1).
+
+    >>> inspect("no such file.png")
+    Traceback (most recent call last):
+    FileNotFoundError: path = 'no such file.png': expected a picture file
+    """
+    _cropped(path, 16, trusted)
+
+
+def open_picture(path: str | os.PathLike[str], size: int = 224, trusted: bool = False) -> Image.Image:
     """The decoded RGBA picture, fit for showing at `size` pixels; errors as `load` for a broken file (chapter 1).
 
     >>> open_picture("no such file.png")
@@ -58,40 +82,105 @@ def open_picture(path: str | os.PathLike[str], size: int = 224) -> Image.Image:
     if not path.is_file():
         raise FileNotFoundError(f"path = {str(path)!r}: expected a picture file")
     try:
-        with Image.open(
-            io.BytesIO(_rasterise(path, size)) if path.suffix.lower() == ".svg" else path
-        ) as picture:
+        svg = path.suffix.lower() == ".svg"
+        with Image.open(io.BytesIO(_drawn(path, 2 * size, trusted)) if svg else path) as picture:
             picture.draft("RGB", (2 * size, 2 * size))  # a large JPEG need not be decoded in full
-            return ImageOps.exif_transpose(picture).convert("RGBA")
+            return _eight_bits(picture).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"path = {str(path)!r}: expected a picture, got {reason}") from error
 
 
-def _rasterise(path: Path, size: int) -> bytes:
-    # no system fonts: the same pixels on every computer; sizes in pt and mm are refused without dpi
-    options = {"width": 2 * size, "height": 2 * size, "dpi": 96, "skip_system_fonts": True}
-    return bytes(resvg_py.svg_to_bytes(svg_path=str(path), **options))
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """The picture upright, and grey of more than 8 bits scaled to 0..255 (of colours Pillow keeps the upper 8)."""
+    upright = ImageOps.exif_transpose(picture)
+    if picture.mode[0] not in "IF":
+        return upright
+    if picture.mode == "I" and picture.format != "PPM":
+        raise ValueError("integers whose range is not known: save it with 8 bits, or unsigned 16 bits")
+    tags = getattr(picture, "tag_v2", {})  # of a TIFF: 258 is the bits of a value, 262 is 0 where 0 is white
+    values = np.asarray(upright)
+    shares = values / (1 if picture.mode == "F" else 2 ** tags.get(258, (16,))[0] - 1)
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("real numbers that are not all from 0 to 1")
+    grey = np.rint(255 * (1 - shares if tags.get(262) == 0 else shares))
+    alpha = np.where(values == picture.info.get("transparency", -1), 0, 255)
+    return Image.fromarray(np.stack([grey, alpha], axis=-1).astype(np.uint8))
 
 
-def load_stack(paths: Sequence[Path], size: int, digests: Sequence[str]) -> np.ndarray:
-    """The pictures of `paths`, (n, size, size, 3) uint8, kept in the user's cache under their `digests` (chapter 1).
+def _drawn(path: Path, side: int, trusted: bool) -> bytes:
+    """An SVG as PNG. The drawing program may crash, hang or fill the memory: then it is another process that ends."""
+    if trusted:
+        return _svg.draw(side, svg_path=str(path))
+    command = [sys.executable, "-I", _svg.__file__, str(side), str(_SVG_SECONDS)]
+    try:
+        with path.open("rb") as file:
+            done = subprocess.run(command, stdin=file, capture_output=True, timeout=_SVG_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"an SVG that takes more than {_SVG_SECONDS} s to draw") from None
+    if done.returncode == 1:
+        raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    if done.returncode:
+        raise ValueError(f"an SVG that cannot be drawn within the limits (exit code {done.returncode})")
+    return done.stdout
 
-    A digest stands for the content of a file: with the same digests the files are not opened again.
 
-    >>> stamps = datasets.load_stamps()  # doctest: +SKIP
-    >>> load_stack([stamp.picture for stamp in stamps], 64, [stamp.id for stamp in stamps]).shape  # doctest: +SKIP
-    (696, 64, 64, 3)
+class Pictures(Sequence[np.ndarray]):
+    """Picture files that are loaded when they are asked for, so that a folder of any length fits (chapter 1).
+
+    ``pictures[3]`` is one picture by `load`, (size, size, 3) uint8; ``pictures[2:5]``, ``pictures[[7, 0]]`` and
+    ``pictures[mask]`` are several, (m, size, size, 3). Encoders take them in batches through `xmrlib.store.features`.
+    `trusted` as in `load`. Asking raises what `load` raises; ValueError for items that are no numbers or mask.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [pathlib.Path(folder, name) for name in ("a.png", "b.png")]
+    ...     for path in paths:
+    ...         Image.new("RGB", (40, 20), "red").save(path)
+    ...     pictures = Pictures(paths, size=16)
+    ...     len(pictures), pictures[0].shape, pictures[:].shape, len(set(pictures.digests))
+    (2, (16, 16, 3), (2, 16, 16, 3), 1)
     """
-    _expect.equal("length", "paths", len(paths), "digests", len(digests))
-    return store.cached_array(
-        ("image.load 1", size, list(digests)), lambda: _stack(paths, size), folder="images"
-    )
 
+    def __init__(self, paths: Sequence[Path], size: int = 224, trusted: bool = False) -> None:
+        self.paths = tuple(paths)
+        self.size = _expect.integer("size", size, 8)
+        self.trusted = trusted
 
-def _stack(paths: Sequence[Path], size: int) -> np.ndarray:
-    with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(load, paths, [size] * len(paths))))
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __repr__(self) -> str:
+        return f"<Pictures: {len(self)} of {self.size} x {self.size}>"
+
+    @overload
+    def __getitem__(self, items: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, items: slice | Sequence[int] | np.ndarray) -> np.ndarray: ...
+    def __getitem__(self, items: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        if hasattr(items, "__index__") and not isinstance(items, np.ndarray):
+            return self._load(operator.index(items))
+        numbers = np.arange(len(self))[items] if isinstance(items, slice) else items
+        numbers = _expect.items("items", numbers, len(self))
+        stack = np.empty((len(numbers), self.size, self.size, 3), dtype=np.uint8)
+        with ThreadPoolExecutor(_files.THREADS) as pool:
+            for place, picture in enumerate(pool.map(self._load, numbers.tolist())):
+                stack[place] = picture
+        return stack
+
+    def _load(self, item: int) -> np.ndarray:
+        return load(self.paths[item], self.size, self.trusted)
+
+    @cached_property
+    def digests(self) -> list[str]:
+        """For each picture the key of its pixels: file, size and `VERSION` (chapter 1).
+
+        Files are read once, and again when they change; a broken one raises as in `load`.
+        """
+        found = _files.examine(VERSION, self.paths, partial(inspect, trusted=self.trusted))
+        if faults := [result for result in found if isinstance(result, Exception)]:
+            raise faults[0]
+        return [store.content_key(VERSION, self.size, str(sha256)) for sha256 in found]
 
 
 def color_histogram(images: np.ndarray, bins: int = 4) -> np.ndarray:

@@ -57,10 +57,43 @@ def test_empty_not_finite_missing(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(0), 8000)
     with pytest.raises(ValueError, match="without samples"):
         audio.load(tmp_path / "a.wav")
-    soundfile.write(tmp_path / "b.wav", np.array([0, np.nan, 0]), 8000, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", np.array([0, np.nan, 0] * 99), 8000, subtype="FLOAT")
     with pytest.raises(ValueError, match=r"b.wav.*nan"):
         audio.load(tmp_path / "b.wav")
     with pytest.raises(FileNotFoundError, match="nothing.wav"):
         audio.load(tmp_path / "nothing.wav")
     with pytest.raises(ValueError, match="rate is 0"):
         audio.load(tmp_path / "a.wav", rate=0)
+
+
+@pytest.mark.parametrize(("rate", "shortest"), [(8000, 80), (44100, 441)])
+def test_almost_nothing_is_no_sound(tmp_path, rate, shortest):
+    """Less than 10 ms is a mistake: resampled it might be no sample at all."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(shortest - 1), rate)
+    with pytest.raises(ValueError, match=rf"at least 0.01 s, got one of {shortest - 1} samples at {rate} Hz"):
+        audio.load(tmp_path / "a.wav")
+    soundfile.write(tmp_path / "a.wav", np.zeros(shortest), rate)
+    assert len(audio.load(tmp_path / "a.wav")) == 160
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT", "PCM_24"])
+def test_truncated_wav(tmp_path, subtype):
+    """A copy that broke off is said to be truncated, and by how much; a chunk after the samples may be missing."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(16000, 440), 16000, subtype=subtype)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2000])
+    with pytest.raises(ValueError, match=r"a.wav.*truncated: 2000 bytes are missing"):
+        audio.load(path)
+    path.write_bytes(whole + b"LIST\x00\x01\x00\x00cut")
+    assert len(audio.load(path)) == 8000
+
+
+def test_wav_from_a_pipe(tmp_path):
+    """A program that does not know the length writes the largest number; that is not truncated."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(16000, 440), 16000)
+    whole = path.read_bytes()
+    at = whole.index(b"data") + 4
+    path.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:at] + b"\xff" * 4 + whole[at + 4 :])
+    assert len(audio.load(path)) == 8000

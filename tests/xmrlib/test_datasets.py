@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.parse
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -340,24 +342,21 @@ def test_broken_caption_file(collection):
 
 
 @pytest.fixture
-def manifest(collection, tmp_path, monkeypatch):
-    """The made-up collection taken as the release."""
-    package = tmp_path / "package"
-    package.mkdir()
-    stamps.write_manifest(collection, package / "stamps.sha256")
-    (package / "drawings.txt").write_text("town/house\n")
-    monkeypatch.setattr(stamps.resources, "files", lambda _: package)
-    monkeypatch.setattr(stamps, "_system_places", list)
-    return package / "stamps.sha256"
+def release(collection, monkeypatch):
+    """The made-up collection taken as the release; nothing is installed in the system."""
+    made_up = replace(stamps.RELEASE, manifest=stamps.RELEASE.describe(collection), system=list, sources=())
+    monkeypatch.setattr(stamps, "RELEASE", made_up)
+    return made_up
 
 
-def test_order_of_the_places(collection, manifest, cache, monkeypatch, tmp_path):
+def test_order_of_the_places(collection, release, cache, monkeypatch, tmp_path):
     """Argument, environment, system, cache."""
     copies = {name: tmp_path / name / "stamps" for name in ("argument", "environment", "system")}
-    copies["cache"] = cache / f"tuxpaint-stamps-{stamps.RELEASE}"
+    copies["cache"] = cache / "tuxpaint-stamps-2022.06.04"
     for copy in copies.values():
         shutil.copytree(collection, copy)
-    monkeypatch.setattr(stamps, "_system_places", lambda: [tmp_path / "nothing", copies["system"]])
+    system = [tmp_path / "nothing", copies["system"]]
+    monkeypatch.setattr(stamps, "RELEASE", replace(release, system=lambda: system))
     monkeypatch.setenv("XMRLIB_STAMPS", str(copies["environment"]))
     assert datasets.find_stamps(copies["argument"]) == copies["argument"]
     assert datasets.find_stamps(copies["argument"].parent) == copies["argument"]
@@ -366,19 +365,20 @@ def test_order_of_the_places(collection, manifest, cache, monkeypatch, tmp_path)
     assert datasets.find_stamps() == copies["system"]
     shutil.rmtree(copies["system"])
     assert datasets.find_stamps() == copies["cache"]
-    assert [stamp.photo for stamp in load_stamps()][-1] is False  # town/house is on the list of drawings
+    monkeypatch.setattr(stamps, "DRAWINGS", {"town/house"})
+    assert [stamp.photo for stamp in load_stamps()][-1] is False
 
 
 @pytest.mark.parametrize("layout", ["share/tuxpaint/stamps", "data/stamps", "stamps", "."])
-def test_layouts(collection, manifest, tmp_path, layout):
+def test_layouts(collection, release, tmp_path, layout):
     """The folder of a Debian prefix, of the Windows program, of the unpacked tarball, and the stamps themselves."""
     shutil.copytree(collection, tmp_path / "here" / layout)
     assert len(load_stamps(tmp_path / "here")) == 6
 
 
-def test_nothing_found_names_both_ways(cache, monkeypatch, tmp_path):
+def test_nothing_found_names_both_ways(release, cache, monkeypatch, tmp_path):
     """One error: where it looked, apt, run.py data, the variable."""
-    monkeypatch.setattr(stamps, "_system_places", lambda: [tmp_path / "system"])
+    monkeypatch.setattr(stamps, "RELEASE", replace(release, system=lambda: [tmp_path / "system"]))
     with pytest.raises(MissingDataError) as caught:
         load_stamps()
     for part in (
@@ -400,9 +400,9 @@ def test_named_folder_is_not_replaced(cache, monkeypatch, tmp_path):
         datasets.fetch_stamps()
 
 
-def test_wrong_and_missing_files_are_listed(collection, manifest):
+def test_wrong_and_missing_files_are_listed(collection, release):
     """The first five faults, and how many more there are."""
-    stamps.check_stamps(collection)
+    release.check(collection)
     (collection / "town/house.txt").write_text("A home.\n")
     (collection / "animals/birds/crow_desc_fr.ogg").unlink()
     shutil.rmtree(collection / "symbols")
@@ -413,7 +413,7 @@ def test_wrong_and_missing_files_are_listed(collection, manifest):
     assert "animals/birds/crow (5 of 6 files)" in message
     assert "symbols/one (0 of 2 files)" in message
     make_stamp(collection, "town/extra", "More.")
-    with pytest.raises(MissingDataError, match=r"is not release.*town/extra \(not in the release\)"):
+    with pytest.raises(MissingDataError, match=r"is not tuxpaint.*town/extra \(not in the release\)"):
         load_stamps(collection)
     for stamp in load_stamps(collection, verify=False):
         stamp.picture.write_bytes(b"x")
@@ -421,34 +421,59 @@ def test_wrong_and_missing_files_are_listed(collection, manifest):
         load_stamps(collection)
 
 
-def test_damaged_system_falls_back_on_the_verified_cache(collection, manifest, cache, monkeypatch):
+def test_damaged_system_falls_back_on_the_verified_cache(collection, release, cache, monkeypatch):
     """Another release in the system does not hide the right one in the cache."""
-    shutil.copytree(collection, cache / f"tuxpaint-stamps-{stamps.RELEASE}")
-    monkeypatch.setattr(stamps, "_system_places", lambda: [collection])
+    shutil.copytree(collection, cache / "tuxpaint-stamps-2022.06.04")
+    monkeypatch.setattr(stamps, "RELEASE", replace(release, system=lambda: [collection]))
     assert datasets.find_stamps() == collection
     (collection / "town/house.txt").write_text("A home.\n")
     assert datasets.find_stamps().parent == cache
 
 
-def test_files_are_hashed_once(collection, manifest, monkeypatch):
-    """The outcome is remembered until a file changes."""
-    calls = []
-    compare = stamps._compare
-    monkeypatch.setattr(stamps, "_compare", lambda *a: calls.append(1) or compare(*a))
+def test_files_are_hashed_once(collection, release):
+    """That a folder was right is remembered until a size or a time changes; then its content counts."""
     load_stamps(collection)
-    load_stamps(collection)
-    assert len(calls) == 1
-    os.utime(collection / "town/house.png", (1, 1))
-    load_stamps(collection)
-    assert len(calls) == 2
+    path = collection / "town/house.txt"
+    stat = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"house", b"horse"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert load_stamps(collection)[5].caption == "A horse."
+    os.utime(path, (1, 1))
+    with pytest.raises(MissingDataError, match=r"town/house \(other content\)"):
+        load_stamps(collection)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_only_verified_svgs_are_trusted(collection, release, tmp_path, verified):
+    """An SVG of a collection that is not the release may not read another file; one with a known hash is drawn."""
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "secret.png")
+    image = f'<image href="{tmp_path}/secret.png" width="9" height="9"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">{image}</svg>'
+    (collection / "animals/dogs/dog.svg").write_text(svg)
+    if verified:
+        object.__setattr__(release, "manifest", release.describe(collection))
+        assert load_stamps(collection).images(16)[3, 8, 8].tolist() == [255, 0, 0]
+    else:
+        with pytest.raises(ValueError, match="dog.svg.*shows another file"):
+            load_stamps(collection, verify=False).images(16)
 
 
 def test_places_of_other_systems(monkeypatch):
     """Windows looks below the program folder."""
-    assert Path("/usr/share/tuxpaint/stamps") in stamps._system_places()
+    assert Path("/usr/share/tuxpaint/stamps") in stamps.RELEASE.system()
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("PROGRAMFILES", "P")
-    assert stamps._system_places() == [Path("P/TuxPaint/data/stamps")]
+    assert stamps.RELEASE.system() == [Path("P/TuxPaint/data/stamps")]
+
+
+def test_sources_are_the_authors_and_the_archive():
+    """The stamps come from addresses that stay, each with its hash and size."""
+    hosts = [urllib.parse.urlsplit(source.url) for source in stamps.RELEASE.sources]
+    assert [(url.scheme, url.hostname) for url in hosts] == [
+        ("https", "downloads.sourceforge.net"),
+        ("https", "snapshot.debian.org"),
+    ]
+    assert all(len(source.sha256) == 64 and source.size > 1e8 for source in stamps.RELEASE.sources)
 
 
 # --- the installed collection

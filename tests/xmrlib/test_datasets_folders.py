@@ -2,6 +2,9 @@
 
 import csv
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from xmrlib import _files
 from xmrlib.datasets import BadRowsError, MissingDataError, folders, load_esc50, load_flickr8k, load_folder
 
 
@@ -19,6 +23,14 @@ def picture(path: Path, color: str = "red") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (10, 6), color).save(path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """An empty cache for each test."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XMRLIB_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -61,14 +73,14 @@ def test_tables(tmp_path, pictures, text):
     assert not data.splits and len(data) == 2
 
 
-def test_id_and_language(tmp_path, pictures, monkeypatch):
-    """The optional columns; and the pictures as arrays."""
-    monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "cache"))
+def test_id_and_language(tmp_path, pictures):
+    """The optional columns; and the pictures as arrays, when they are asked for."""
     text = "id,file,language,caption\n1,a.png,de,Eine Katze\n2,a.png,zh_CN,猫\n,sub/c.png,,A cat\n"
     data = load_folder(pictures, table(tmp_path, text))
     assert data.languages == ("de", "zh_CN", "en")
     images = data.images(10)
-    assert images.shape == (2, 10, 10, 3) and images[0, 5, 5].tolist() == [255, 0, 0]
+    assert len(images) == 2 and images[0][5, 5].tolist() == [255, 0, 0]
+    assert images[:].shape == (2, 10, 10, 3)
 
 
 def test_every_bad_row_is_named(tmp_path, pictures):
@@ -83,25 +95,27 @@ def test_every_bad_row_is_named(tmp_path, pictures):
         b"4,b.jpg,  ",
         b"1,b.jpg,The id again",
         b"5,a.png,A cat",
-        b"6,b.jpg,caf\xe9",
+        b"6,../images/b.jpg,Out and in",
         b'7,b.jpg,"two',
         b'lines"',
         b"8,b.jpg",
         b"9,,No file",
         b"10,text.jpg,Text",
+        b"6,b.jpg,Out and in",
+        b"11,a.png,A cat",
     ]
     with pytest.raises(BadRowsError) as caught:
         load_folder(pictures, table(tmp_path, b"\n".join(rows)))
     found = problems(caught)
-    assert [line for line, _ in found] == [3, 4, 5, 6, 7, 8, 11, 12, 13]
+    assert [line for line, _ in found] == [3, 4, 5, 6, 8, 11, 12, 13, 14]
     words = [
         "missing file",
         "broken file",
         "empty caption",
         "same id as in line 2",
-        "same file and caption as in line 2",
+        "outside",
     ]
-    words += ["not UTF-8", "2 cells, expected 3", "empty file name", "broken file"]
+    words += ["2 cells, expected 3", "empty file name", "broken file", "same id as in line 8"]
     assert all(word in what for word, (_, what) in zip(words, found, strict=True))
 
 
@@ -113,7 +127,9 @@ def test_every_bad_row_is_named(tmp_path, pictures):
         ("file,caption,file\na.png,A cat,a.png\n", "columns file, caption"),
         ("file,caption\n", "no rows"),
         ('file,caption\na.png,"never closed\n', "unexpected end of data"),
-        ("file,caption\na.png,A cat\n".encode("utf-16"), "columns file, caption"),
+        ("file,caption\na.png,A cat\n".encode("utf-16"), "line 1: not UTF-8: save the table as UTF-8"),
+        ("file,caption\na.png,A cat\n".encode("utf-16-le"), "line 1: not UTF-8"),
+        (b"file,caption\na.png,A cat\ngone.png,caf\xe9\n", "1 bad row\n  line 3: not UTF-8"),
     ],
 )
 def test_bad_tables(tmp_path, pictures, text, what):
@@ -128,6 +144,105 @@ def test_missing_folder_or_table(tmp_path, pictures):
         load_folder(tmp_path / "nowhere", table(tmp_path, "file,caption\na,b\n"))
     with pytest.raises(MissingDataError, match="captions_file.*none.csv"):
         load_folder(pictures, tmp_path / "none.csv")
+
+
+def test_out_of_the_folder(tmp_path, pictures):
+    """`..`, an absolute path and a link that leads outward are bad rows; a link within the folder is a picture."""
+    outside = picture(tmp_path / "secret.png")
+    (pictures / "out.png").symlink_to(outside)
+    (pictures / "in.png").symlink_to(pictures / "a.png")
+    (pictures / "round.png").symlink_to(pictures / "round.png")
+    names = ["in.png", "../secret.png", str(outside), "out.png", "sub/../../secret.png", "round.png", "sub"]
+    with pytest.raises(BadRowsError) as caught:
+        load_folder(
+            pictures,
+            table(tmp_path, "file,caption\n" + "".join(f"{n},Cat {i}\n" for i, n in enumerate(names))),
+        )
+    found = problems(caught)
+    assert [line for line, _ in found] == [3, 4, 5, 6, 7, 8]
+    assert all("is outside the folder" in what for _, what in found[:4])
+    assert "missing file 'sub'" in found[5][1]
+
+
+def test_one_picture_has_one_name(tmp_path, pictures):
+    """`a.png`, `./a.png` and `sub/../a.png` are one picture."""
+    data = load_folder(pictures, table(tmp_path, "file,caption\na.png,1\n./a.png,2\nsub/../a.png,3\n"))
+    assert data.pictures == (pictures / "a.png",) and data.image_of.tolist() == [0, 0, 0]
+    with pytest.raises(BadRowsError, match="line 3: the same row as in line 2"):
+        load_folder(pictures, table(tmp_path, "file,caption\na.png,1\n./a.png,1\n"))
+
+
+def test_swapped_columns(tmp_path, pictures):
+    """A caption where a file name should be, longer than any file name may be: a bad row with the start of it."""
+    with pytest.raises(BadRowsError, match=r"line 2: file 'A cat A cat .*…' cannot be opened") as caught:
+        load_folder(pictures, table(tmp_path, f"file,caption\n{'A cat ' * 60},a.png\n"))
+    assert len(str(caught.value)) < 400
+
+
+def test_same_caption_under_two_ids(tmp_path, pictures):
+    """Two people may write the same caption of a picture; a row that is there twice is a slip of one."""
+    data = load_folder(pictures, table(tmp_path, "id,file,caption\n1,a.png,A cat\n2,a.png,A cat\n"))
+    assert data.captions == ("A cat", "A cat")
+    with pytest.raises(BadRowsError, match="line 3: the same row as in line 2"):
+        load_folder(pictures, table(tmp_path, "file,caption\na.png,A cat\na.png,A cat\n"))
+
+
+def test_many_bad_rows_are_summed_up(tmp_path, pictures):
+    """The message shows twenty and counts the rest; the error has them all."""
+    rows = "".join(f"gone{i}.png,A cat\n" for i in range(1000))
+    with pytest.raises(BadRowsError, match="1000 bad rows") as caught:
+        load_folder(pictures, table(tmp_path, f"file,caption\n{rows}"))
+    assert len(caught.value.problems) == 1000
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 22 and lines[20].startswith("  line 21:") and lines[21] == "  and 980 more"
+
+
+# --- files are looked at once
+
+
+def test_a_file_is_remembered_until_it_changes(tmp_path, pictures):
+    """A second call does not open a file of the same size and times, however broken; a change of time is noticed."""
+    captions = table(tmp_path, "file,caption\na.png,A cat\n")
+    before = load_folder(pictures, captions).images().digests
+    whole, stat = (pictures / "a.png").read_bytes(), (pictures / "a.png").stat()
+    (pictures / "a.png").write_bytes(b"x" * len(whole))
+    with pytest.raises(BadRowsError, match="broken file 'a.png'"):  # the time of the change differs
+        load_folder(pictures, captions)
+    (pictures / "a.png").write_bytes(whole)
+    os.utime(pictures / "a.png", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert load_folder(pictures, captions).images().digests == before
+    picture(pictures / "a.png", "blue")
+    assert load_folder(pictures, captions).images().digests != before
+
+
+def test_second_load_opens_no_picture(tmp_path, pictures, monkeypatch):
+    """Protects the reader of a large collection from waiting twice."""
+    captions = table(tmp_path, "file,caption\na.png,A cat\nb.jpg,A dog\n")
+    first = load_folder(pictures, captions)
+    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("opened again"))
+    assert load_folder(pictures, captions).pictures == first.pictures
+
+
+@pytest.mark.parametrize("trouble", ["damaged", "not a folder"])
+def test_memory_in_trouble(tmp_path, pictures, cache, monkeypatch, trouble):
+    """With a damaged or impossible cache files are looked at again, and the result is the same."""
+    captions = table(tmp_path, "file,caption\na.png,A cat\n")
+    digests = load_folder(pictures, captions).images().digests
+    if trouble == "damaged":
+        (cache / "examined.sqlite").write_bytes(b"no database" * 500)
+    else:
+        monkeypatch.setenv("XMRLIB_CACHE", str(captions))
+    assert load_folder(pictures, captions).images().digests == digests
+    assert load_folder(pictures, captions).images().digests == digests
+
+
+def test_progress_is_shown(tmp_path, pictures, monkeypatch, capsys):
+    """A bar on stderr when it takes longer than a moment, and nothing when it does not."""
+    load_folder(pictures, table(tmp_path, "file,caption\na.png,A cat\n"))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(_files, "DELAY", 0)
+    load_folder(pictures, table(tmp_path, "file,caption\nb.jpg,A cat\n"))
+    assert "checking files" in capsys.readouterr().err
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n"), min_size=1).filter(str.strip)
@@ -192,14 +307,66 @@ def test_flickr8k(flickr):
 def test_flickr8k_faults(tmp_path):
     """Faults of the captions and of the split lists are named together."""
     picture(tmp_path / "Images" / "1.jpg")
-    table(tmp_path, b"1.jpg#0\tOne\nno tab\n1.jpg#0\tAgain\n\xff#0\tx\n", "Flickr8k.token.txt")
-    table(tmp_path, b"1.jpg\n9.jpg\n\xff.jpg\n", "Flickr_8k.devImages.txt")
+    table(tmp_path, "1.jpg#0\tOne\nno tab\n1.jpg#0\tAgain\n", "Flickr8k.token.txt")
+    table(tmp_path, "1.jpg\n\n./1.jpg\n", "Flickr_8k.trainImages.txt")
+    table(tmp_path, "1.jpg\n9.jpg\n", "Flickr_8k.devImages.txt")
     with pytest.raises(BadRowsError) as caught:
         load_flickr8k(tmp_path)
-    found = problems(caught)
-    assert [line for line, _ in found] == [2, 2, 3, 3, 4]
-    text = str(caught.value)
-    assert "no caption for '9.jpg'" in text and "file#number" in text and "same id as in line 1" in text
+    assert problems(caught) == [
+        (1, "in Flickr_8k.devImages.txt: '1.jpg' is in line 1 of Flickr_8k.trainImages.txt already"),
+        (2, "expected file#number, tab, caption; got 'no tab'"),
+        (2, "in Flickr_8k.devImages.txt: no caption for '9.jpg'"),
+        (3, "in Flickr_8k.trainImages.txt: '1.jpg' is in line 1 of Flickr_8k.trainImages.txt already"),
+        (3, "the same id as in line 1"),
+    ]
+    table(tmp_path, "1.jpg\n".encode("utf-16"), "Flickr_8k.testImages.txt")
+    with pytest.raises(BadRowsError, match=r"Flickr_8k.testImages.txt: .*\n  line 1: not UTF-8"):
+        load_flickr8k(tmp_path)
+
+
+def test_collection_like_the_published_one(tmp_path):
+    """Repeated captions, the unpublished picture and split lists of 8,000 pictures, with bounded memory.
+
+    An own process, so that its peak is its own: 3,000 pictures at 224 pixels would take 430 MiB as one array.
+    """
+    names = [f"{i:04}_ab.jpg" for i in range(3000)]
+    content = picture(tmp_path / "Images" / "one.jpg").read_bytes()
+    for name in names:
+        (tmp_path / "Images" / name).write_bytes(content)
+    rows = [
+        f"{name}#{i}\tA picture of {name} , number {i % 4 if name in names[:10] else i} ."
+        for name in names
+        for i in range(5)
+    ]
+    rows += [f"{folders.FLICKR8K_FAULTS[0]}#{i}\tNever published ." for i in range(5)]
+    table(tmp_path, "\n".join(rows) + "\n", "Flickr8k.token.txt")
+    lists = {
+        "train": [*names[:2000], folders.FLICKR8K_FAULTS[0]],
+        "dev": names[2000:2500],
+        "test": names[2500:],
+    }
+    for name, files in lists.items():
+        table(tmp_path, "\n".join(files) + "\n", f"Flickr_8k.{name}Images.txt")
+    script = (
+        "import resource, sys\n"
+        "from xmrlib.datasets import load_flickr8k\n"
+        "start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "data = load_flickr8k(sys.argv[1])\n"
+        "pictures = data.images()\n"
+        "for i in range(0, len(pictures), 500):\n"
+        "    assert pictures[i : i + 100].shape == (100, 224, 224, 3)\n"
+        "grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start\n"
+        "print(len(data), len(data.captions), len(pictures.digests), grown // 1024)\n"
+        "print(*(len(data.splits[name]) for name in ('train', 'dev', 'test')))\n"
+    )
+    pytest.importorskip("resource", reason="Windows does not tell the peak memory this way")
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    n, captions, digests, grown, *splits = map(int, done.stdout.split())
+    assert (n, captions, digests, *splits) == (3000, 15000, 3000, 2000, 500, 500)
+    assert grown < 200  # MiB; measured 60. Twice a batch of 100 is 29, and table and bookkeeping the rest
 
 
 @pytest.mark.parametrize("missing", ["Images or", "Flickr8k.token.txt or"])
@@ -237,7 +404,7 @@ def test_esc50_faults(tmp_path):
     rows = [
         "1.wav,1,0,dog,x",
         "9.wav,1,0,dog,x",
-        "2.ogg,one,-1,dog,x",
+        "2.ogg,one,12345678901234567890,dog,x",
         "1.wav,1,0,dog,x",
         "bad.wav,1,0,,x",
         "no.wav,1,0,dog,x",
@@ -253,7 +420,7 @@ def test_esc50_faults(tmp_path):
     for word in (
         "missing file '9.wav'",
         "fold 'one'",
-        "target '-1'",
+        "target '12345678901234567890'",
         "same file as in line 2",
         "broken file 'bad.wav'",
     ):
@@ -305,8 +472,9 @@ def test_wikipedia_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("XMRLIB_SHARED_DATA", str(tmp_path / "shared"))
     with pytest.raises(MissingDataError, match="shared.*cache.*UCSD.*crossmodal"):
         load_wikipedia()
-    with pytest.raises(MissingDataError, match=r"raw_features.mat is missing.*crossmodal"):
+    with pytest.raises(MissingDataError, match=r"raw_features.mat \(0 of 1 files\).*crossmodal"):
         load_wikipedia(tmp_path)
-    (tmp_path / "raw_features.mat").write_bytes(b"other")
-    with pytest.raises(MissingDataError, match="not the published file"):
+    for name in ("raw_features.mat", "trainset_txt_img_cat.list", "testset_txt_img_cat.list"):
+        (tmp_path / name).write_bytes(b"other")
+    with pytest.raises(MissingDataError, match=r"raw_features.mat \(other content\)"):
         load_wikipedia(tmp_path)

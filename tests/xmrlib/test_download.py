@@ -1,30 +1,37 @@
-"""Downloads against a server on loopback: whatever happens, the cache is whole or empty and the error is clear."""
+"""Releases against a server on loopback: whatever happens, the cache is whole or empty and the error is clear."""
 
 import contextlib
-import errno
 import hashlib
 import http.server
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import pooch
 import pytest
 from PIL import Image
 
-from xmrlib.datasets import DownloadError, MissingDataError, __main__, _download, load_stamps, stamps
+from xmrlib.datasets import (
+    DownloadError,
+    MissingDataError,
+    Release,
+    Source,
+    __main__,
+    load_stamps,
+    release,
+    stamps,
+)
 
-INSIDE = stamps.INSIDE
 
-
-def make_tar(prefix: str, mode: str = "w:gz", evil: bool = False) -> bytes:
-    """A tarball with two stamps below `prefix`, and something beside them that is not wanted."""
+def make_tar(prefix: str, mode: str = "w:gz", evil: bool = False, count: int = 0, padding: int = 0) -> bytes:
+    """A tarball with two stamps below `prefix`, something beside them that is not wanted, and more if asked."""
     picture = io.BytesIO()
     Image.new("RGB", (4, 4), "red").save(picture, "PNG")
     names = {
@@ -37,6 +44,8 @@ def make_tar(prefix: str, mode: str = "w:gz", evil: bool = False) -> bytes:
         f"{prefix.rpartition('/')[0]}/README": b"no"
     }
     files |= {f"{prefix}/../../../evil": b"no"} if evil else {}
+    files |= {f"{prefix}/more/{i}": b"" for i in range(count)}
+    files |= {f"{prefix}/padding": bytes(padding)} if padding else {}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as tar:
         for name, content in files.items():
@@ -73,7 +82,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+        if kind not in ("endless", "dripping"):
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         with contextlib.suppress(OSError):
             if kind == "truncated":
@@ -84,6 +94,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(content[:50])
                 self.wfile.flush()
                 time.sleep(1.5)
+            elif kind == "endless":
+                for _ in range(1000):
+                    self.wfile.write(b"x" * 100_000)
+            elif kind == "dripping":  # never silent for long, and never done
+                for byte in content[:60]:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(0.05)
             else:
                 time.sleep(0.3 if kind == "slow" else 0)
                 self.wfile.write(content)
@@ -106,53 +124,59 @@ def server():
 
 @pytest.fixture(autouse=True)
 def world(tmp_path, monkeypatch):
-    """An empty cache, nothing in the system, no apt; the release is what the server has."""
-    for name in ("XMRLIB_STAMPS", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    """An empty cache and no data named in the environment."""
+    for name in ("XMRLIB_STAMPS", "XMRLIB_SMALL", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(stamps, "_system_places", list)
-    monkeypatch.setattr(stamps, "_install", lambda: False)
-    monkeypatch.setattr(_download, "_TIMEOUT", 0.5)
+    monkeypatch.setattr(release, "SILENCE", 0.5)
     Handler.hits.clear()
-    package = tmp_path / "package"
-    package.mkdir()
-    release = tmp_path / "release"
-    (tmp_path / "upstream.tar.gz").write_bytes(UPSTREAM)
-    _download.unpack(tmp_path / "upstream.tar.gz", release, INSIDE, progress=False)
-    stamps.write_manifest(release, package / "stamps.sha256")
-    (package / "drawings.txt").write_text("")
-    monkeypatch.setattr(stamps.resources, "files", lambda _: package)
     return tmp_path / "cache"
 
 
-def offer(monkeypatch, server: str, *kinds: str) -> None:
-    """Let the stamps be published at these addresses of the server."""
-    content = {kind: DEBIAN if kind == "deb" else UPSTREAM for kind in kinds}
-    sources = [_download.Source(f"{server}/{k}", hashlib.sha256(c).hexdigest()) for k, c in content.items()]
-    monkeypatch.setattr(stamps, "SOURCES", sources)
-
-
-def leftovers(cache: Path) -> list[str]:
-    """What is in the cache besides the collection, locks and the memory of checks."""
-    return (
-        [p.name for p in cache.glob("*") if p.suffix != ".lock" and p.name != "checked"]
-        if cache.is_dir()
-        else []
+@pytest.fixture
+def small(server, tmp_path):
+    """A small release that nobody publishes yet, kept in the way of the stamps."""
+    with tarfile.open(fileobj=io.BytesIO(UPSTREAM)) as tar:
+        tar.extractall(tmp_path / "made", filter="data")
+    small = replace(
+        stamps.RELEASE,
+        name="small",
+        version="1",
+        variable="XMRLIB_SMALL",
+        sources=(),
+        system=list,
+        package="",
+    )
+    return replace(
+        small, manifest=small.describe(tmp_path / "made" / "tuxpaint-stamps-2022.06.04" / "stamps")
     )
 
 
+def offer(small: Release, server: str, *kinds: str) -> Release:
+    """The release, published at these addresses of the server."""
+    content = {kind: DEBIAN if kind == "deb" else UPSTREAM for kind in kinds}
+    sources = [Source(f"{server}/{k}", hashlib.sha256(c).hexdigest(), len(c)) for k, c in content.items()]
+    return replace(small, sources=tuple(sources))
+
+
+def leftovers(cache: Path) -> list[str]:
+    """What is in the cache besides locks and the memory of checks."""
+    names = [p.name for p in cache.glob("*") if p.suffix != ".lock" and p.name != "checked"]
+    return names if cache.is_dir() else []
+
+
 @pytest.mark.parametrize("kind", ["tar", "deb"])
-def test_download(server, monkeypatch, world, kind, capsys):
+def test_download(server, small, world, kind, capsys):
     """Both kinds of archive give the same folder, once, with a progress bar."""
-    offer(monkeypatch, server, kind)
-    folder = stamps.fetch_stamps()
-    assert leftovers(world) == [folder.name]
+    published = offer(small, server, kind)
+    folder = published.fetch()
+    assert leftovers(world) == [folder.name] == ["small-1"]
     found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
     assert found == ["a/crow.png", "a/crow.txt", "b/dog.svg", "b/dog.txt"]
-    assert "unpacking" in capsys.readouterr().err
-    assert [stamp.id for stamp in load_stamps()] == ["a/crow", "b/dog"]
-    assert stamps.fetch_stamps() == folder
+    error = capsys.readouterr().err
+    assert "downloading" in error and "unpacking" in error
+    assert published.fetch() == folder == published.find()
     assert Handler.hits == [kind]
 
 
@@ -160,120 +184,148 @@ def test_download(server, monkeypatch, world, kind, capsys):
     ("kind", "reason"),
     [
         ("gone", "HTTP 404"),
-        ("truncated", "ChunkedEncodingError"),
-        ("wrong", "another SHA-256"),
-        ("stalled", "ConnectionError"),
+        ("truncated", "IncompleteRead|ended after|ProtocolError"),
+        ("wrong", "the content has another SHA-256"),
+        ("stalled", "ReadTimeoutError"),
+        ("endless", r"more than the [\d,]+ bytes"),
+        ("dripping", r"only \d+ of [\d,]+ bytes in 1 s"),
     ],
 )
-def test_bad_source(server, monkeypatch, world, kind, reason):
+def test_bad_source(server, small, monkeypatch, world, kind, reason):
     """One line says what failed and what to do; the cache stays empty; the next source is taken."""
-    offer(monkeypatch, server, kind)
-    with pytest.raises(DownloadError) as caught:
-        stamps.fetch_stamps(progress=False)
-    message = str(caught.value)
-    assert f"/{kind}: " in message and reason in message and "python run.py data" in message
-    assert "\n" not in message
+    monkeypatch.setattr(release, "LONGEST", 1.0)
+    with pytest.raises(DownloadError, match=f"{server}/{kind}: ({reason})") as caught:
+        offer(small, server, kind).fetch(progress=False)
+    assert "python run.py data" in str(caught.value) and "\n" not in str(caught.value)
     assert leftovers(world) == []
-    with pytest.raises(MissingDataError):
-        load_stamps()
-    offer(monkeypatch, server, kind, "tar")
-    assert len(load_stamps(stamps.fetch_stamps(progress=False))) == 2
+    with pytest.raises(MissingDataError, match="no small 1 in .*small-1"):
+        small.find()
+    assert offer(small, server, kind, "tar").fetch(progress=False) == small.find()
 
 
-def test_offline(monkeypatch, world):
+def test_offline(small, world):
     """Nobody answers: both addresses are named."""
-    offer(monkeypatch, "http://127.0.0.1:9", "tar", "deb")
-    with pytest.raises(
-        DownloadError, match=r"127.0.0.1:9/tar: ConnectionError.*127.0.0.1:9/deb: ConnectionError.*connection"
-    ):
-        stamps.fetch_stamps(progress=False)
+    published = offer(small, "http://127.0.0.1:9", "tar", "deb")
+    nobody = "127.0.0.1:9/{}: ConnectionError"
+    with pytest.raises(DownloadError, match=rf"{nobody.format('tar')}.*{nobody.format('deb')}.*connection"):
+        published.fetch(progress=False)
     assert leftovers(world) == []
 
 
-def test_main_in_one_line(monkeypatch, server, world, capsys):
+def test_nobody_publishes_it(small):
+    """A release without an archive is missing, not failed, and the error says how to get it."""
+    with pytest.raises(MissingDataError, match="no small 1 in .*; to get it, run `python run.py data`"):
+        small.fetch()
+
+
+def test_main_in_one_line(monkeypatch, server, small, capsys):
     """The command ends with 1 and one line, or with 0 and what there is."""
-    offer(monkeypatch, server, "gone")
+    monkeypatch.setattr(stamps, "RELEASE", offer(small, server, "gone"))
     assert __main__.main() == 1
     captured = capsys.readouterr()
-    assert (
-        captured.err.splitlines()[-1].startswith("xmrlib.datasets: download failed; ")
-        and "HTTP 404" in captured.err
-    )
-    offer(monkeypatch, server, "tar")
+    assert captured.err.splitlines()[-1].startswith("xmrlib.datasets: download failed; ")
+    assert "HTTP 404" in captured.err
+    monkeypatch.setattr(stamps, "RELEASE", offer(small, server, "tar"))
     assert __main__.main() == 0
     assert "2 items" in capsys.readouterr().out
 
 
-def test_interrupted(server, monkeypatch, world):
+def test_interrupted(server, small, monkeypatch, world):
     """Ctrl-C while it unpacks leaves nothing behind."""
-    offer(monkeypatch, server, "tar")
+    published = offer(small, server, "tar")
     with monkeypatch.context() as patch:
-        patch.setattr(_download, "unpack", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(tarfile.TarFile, "extract", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            stamps.fetch_stamps(progress=False)
+            published.fetch(progress=False)
     assert leftovers(world) == []
-    assert len(load_stamps(stamps.fetch_stamps(progress=False))) == 2
+    assert published.fetch(progress=False) == published.find()
 
 
-def test_killed_process_leaves_nothing_that_stays(server, monkeypatch, world):
+def test_killed_process_leaves_nothing_that_stays(server, small, world):
     """What a killed process left is swept away by the next call."""
-    offer(monkeypatch, server, "tar")
-    name = f"tuxpaint-stamps-{stamps.RELEASE}"
-    (world / f"{name}.part-xyz" / "new").mkdir(parents=True)
-    stamps.fetch_stamps(progress=False)
-    assert leftovers(world) == [name]
+    (world / "small-1.part-xyz" / "new").mkdir(parents=True)
+    offer(small, server, "tar").fetch(progress=False)
+    assert leftovers(world) == ["small-1"]
 
 
-def test_damaged_cache_is_replaced(server, monkeypatch, world):
+def test_damaged_cache_is_replaced(server, small, world):
     """A collection that somebody damaged is fetched anew."""
-    offer(monkeypatch, server, "tar")
-    folder = stamps.fetch_stamps(progress=False)
+    published = offer(small, server, "tar")
+    folder = published.fetch(progress=False)
     (folder / "a/crow.png").write_bytes(b"")
     with pytest.raises(MissingDataError, match=r"a/crow \(other content\)"):
-        load_stamps()
-    assert stamps.fetch_stamps(progress=False) == folder
-    assert len(load_stamps()) == 2
+        published.find()
+    assert published.fetch(progress=False) == folder == published.find()
     assert leftovers(world) == [folder.name]
 
 
-def test_archive_with_other_content(server, monkeypatch, world):
+def test_archive_with_other_content(server, small, world):
     """An archive that is not the release never gets into the cache."""
-    offer(monkeypatch, server, "tar")
-    stamps.resources.files("").joinpath("stamps.sha256").write_text(f"{'0' * 32} 2 a/crow\n")
-    with pytest.raises(DownloadError, match="archive holds something else.*is not release"):
-        stamps.fetch_stamps(progress=False)
+    other = replace(offer(small, server, "tar"), manifest=f"{'0' * 32} 2 a/crow\n")
+    with pytest.raises(DownloadError, match="/tar: the archive is not small 1: b/dog"):
+        other.fetch(progress=False)
     assert leftovers(world) == []
 
 
-def test_full_cache(server, monkeypatch, world):
-    """No space while it downloads or unpacks: said in one line, and nothing stays."""
-    offer(monkeypatch, server, "tar")
+def child(small: Release, limit: int = -1) -> list[str]:
+    """The command that fetches a release in a process of its own, which cannot write files larger than `limit`."""
+    script = (
+        "import sys\n"
+        "from dataclasses import replace\n"
+        "from xmrlib.datasets import DownloadError, Source, stamps\n"
+        "url, sha256, size, manifest, limit = sys.argv[1:]\n"
+        "source = Source(url, sha256, int(size))\n"
+        "small = replace(stamps.RELEASE, name='small', version='1', manifest=manifest, sources=(source,))\n"
+        "small = replace(small, system=list, package='')\n"
+        "if limit != '-1':\n"
+        "    import resource\n"
+        "    before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), before[1]))\n"
+        "try:\n"
+        "    print(small.fetch(False))\n"
+        "except DownloadError as error:\n"
+        "    print(error)\n"
+        "if limit != '-1':\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, before)\n"
+    )
+    source = small.sources[0]
+    return [
+        sys.executable,
+        "-c",
+        script,
+        source.url,
+        source.sha256,
+        str(source.size),
+        small.manifest,
+        str(limit),
+    ]
 
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module, name in ((pooch, "HTTPDownloader"), (_download.tarfile.TarFile, "extract")):
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, full if name == "extract" else lambda **_: full)
-            with pytest.raises(DownloadError, match=r"cannot write.*No space left.*XMRLIB_CACHE"):
-                stamps.fetch_stamps(progress=False)
-        assert leftovers(world) == []
-    assert len(load_stamps(stamps.fetch_stamps(progress=False))) == 2
+@pytest.mark.parametrize(("limit", "when"), [(100, "downloading"), (100_000, "unpacking")])
+def test_full_disk(server, small, monkeypatch, world, limit, when):
+    """No space: said in one line, and nothing stays. A limit on the size of files stands for the full disk."""
+    pytest.importorskip("resource", reason="Windows has no limit on the size of files")
+    padded = make_tar("tuxpaint-stamps-2022.06.04/stamps", padding=200_000)
+    assert 100 < len(padded) < 100_000
+    monkeypatch.setattr(sys.modules[__name__], "UPSTREAM", padded)
+    command = child(offer(small, server, "tar"), limit)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert re.fullmatch(r"cannot write.*File too large.*XMRLIB_CACHE.*\n", said)
+    assert leftovers(world) == []
 
 
-def test_cache_that_cannot_be_written(server, monkeypatch, tmp_path):
+def test_cache_that_cannot_be_written(server, small, monkeypatch, tmp_path):
     """A cache below a regular file can be made by nobody, not even root."""
-    offer(monkeypatch, server, "tar")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XMRLIB_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DownloadError, match=r"cannot write to the cache folder .*XMRLIB_CACHE"):
-        stamps.fetch_stamps(progress=False)
+        offer(small, server, "tar").fetch(progress=False)
     assert Handler.hits == []
 
 
-def test_read_only_cache_can_be_read(server, monkeypatch, world):
+def test_read_only_cache_can_be_read(server, small, monkeypatch, world):
     """With the data there, nothing needs to be written: the check is made each time, with a warning."""
-    offer(monkeypatch, server, "tar")
+    monkeypatch.setattr(stamps, "RELEASE", offer(small, server, "tar"))
     stamps.fetch_stamps(progress=False)
     shutil.rmtree(world / "checked")
     (world / "checked").write_text("a file where a folder should be")
@@ -281,97 +333,109 @@ def test_read_only_cache_can_be_read(server, monkeypatch, world):
         assert len(load_stamps()) == 2
 
 
-def test_two_processes_at_once(server, world, tmp_path):
+def test_two_processes_at_once(server, small, world):
     """The second waits for the first and finds the work done: one download."""
-    script = tmp_path / "fetch.py"
-    script.write_text(
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from xmrlib.datasets import _download\n"
-        "def check(folder):\n"
-        "    if not (folder / 'a/crow.txt').is_file(): raise FileNotFoundError(folder)\n"
-        "source = _download.Source(sys.argv[1], sys.argv[2])\n"
-        "print(_download.fetch_folder([source], Path(sys.argv[3]), sys.argv[4], check, False))\n"
-    )
-    target = world / "collection"
-    digest = hashlib.sha256(UPSTREAM).hexdigest()
-    command = [sys.executable, str(script), f"{server}/slow", digest, str(target), INSIDE]
+    command = child(offer(small, server, "slow"))
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0].strip() for process in running]
-    assert outputs == [str(target)] * 2
+    assert outputs == [str(world / "small-1")] * 2
     assert Handler.hits == ["slow"]
-    assert leftovers(world) == ["collection"]
+    assert leftovers(world) == ["small-1"]
 
 
-def test_unpack_refuses(tmp_path):
-    """Not an archive, an archive without stamps, a package without data, a name that leads out of the folder."""
-    archive = tmp_path / "archive"
-    cases = [
-        (b"hello", "cannot unpack"),
-        (UPSTREAM[:200], "cannot unpack"),
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", "cannot unpack it"),
+        (UPSTREAM[:200], "cannot unpack it"),
         (make_tar("other/place"), "nothing below"),
         (make_deb(b"", "other.tar"), "without data"),
-        (make_tar("x/stamps", evil=True), "cannot unpack"),
-    ]
-    for number, (content, message) in enumerate(cases):
-        archive.write_bytes(content)
-        with pytest.raises(DownloadError, match=message):
-            _download.unpack(archive, tmp_path / f"folder{number}", INSIDE, progress=False)
+        (make_tar("x/stamps", evil=True), "cannot unpack it"),
+        (make_tar("x/stamps", count=30), "more than 20 files or 1,000,000 bytes"),
+        (make_tar("x/stamps", padding=2_000_000), "more than 20 files or 1,000,000 bytes"),
+    ],
+    ids=["no archive", "cut", "elsewhere", "no data", "leads out", "many files", "large files"],
+)
+def test_hostile_archives(server, small, monkeypatch, world, tmp_path, content, message):
+    """Whatever an archive holds, the cache stays empty and nothing is written elsewhere."""
+    monkeypatch.setattr(release, "MOST_FILES", 20)
+    monkeypatch.setattr(release, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(sys.modules[__name__], "UPSTREAM", content)
+    with pytest.raises(DownloadError, match=message):
+        offer(small, server, "tar").fetch(progress=False)
+    assert leftovers(world) == []
     assert not list(tmp_path.parent.rglob("evil"))
 
 
 # --- apt
 
 
-def pretend_apt(monkeypatch, codes: list[int], tools=("apt-get", "sudo"), uid: int = 0) -> list[list[str]]:
-    """No real package manager: answer each call with the next code."""
-    monkeypatch.undo()
-    calls: list[list[str]] = []
+@pytest.fixture
+def apt(tmp_path, monkeypatch):
+    """A package manager of our own on the path: it answers with the next code and notes how it was called."""
+    if os.name == "nt":
+        pytest.skip("no apt on Windows")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
-    def run(command, **_):
-        calls.append(command)
-        return subprocess.CompletedProcess(command, codes[len(calls) - 1])
+    def install(codes: list[int], also: str = "") -> Path:
+        log = folder / "log"
+        script = f"""#!{sys.executable}
+import os, pathlib, shutil, sys
+log = pathlib.Path({str(log)!r})
+calls = log.read_text().splitlines() if log.exists() else []
+log.write_text("".join(line + chr(10) for line in [*calls, " ".join(sys.argv[1:]) + " | " + sys.stdin.read()]))
+code = {codes}[len(calls)]
+if code: print("Reading lists" + chr(10) + "E: Unable to locate it" + chr(10) + "more", file=sys.stderr)
+{also}
+sys.exit(code)
+"""
+        (folder / "apt-get").write_text(script)
+        (folder / "apt-get").chmod(0o755)
+        (folder / "sudo").write_text('#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n')
+        (folder / "sudo").chmod(0o755)
+        return log
 
-    monkeypatch.setattr(stamps.shutil, "which", lambda name: name if name in tools else None)
-    monkeypatch.setattr(stamps.os, "geteuid", lambda: uid, raising=False)
-    monkeypatch.setattr(stamps.subprocess, "run", run)
-    return calls
-
-
-PACKAGE = f"tuxpaint-stamps-default={stamps.RELEASE}*"
-INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", PACKAGE]
-
-
-def test_apt_with_rights(monkeypatch, capsys):
-    """Root installs; where the lists are old they are renewed; a user asks sudo without a password."""
-    calls = pretend_apt(monkeypatch, [0])
-    assert stamps._install() and calls == [INSTALL]
-    assert "installing tuxpaint-stamps-default" in capsys.readouterr().err
-    calls = pretend_apt(monkeypatch, [100, 0, 0], uid=1000)
-    assert stamps._install()
-    assert calls == [["sudo", "-n", *step] for step in (INSTALL, ["apt-get", "update"], INSTALL)]
-
-
-def test_apt_without_rights(monkeypatch):
-    """No apt, no sudo, or a refusal: then it is downloaded."""
-    assert not pretend_apt(monkeypatch, [], tools=()) and not stamps._install()
-    assert not pretend_apt(monkeypatch, [], tools=("apt-get",), uid=1000) and not stamps._install()
-    calls = pretend_apt(monkeypatch, [1, 1], uid=1000)
-    assert not stamps._install() and len(calls) == 2
+    return install
 
 
-@pytest.mark.parametrize("works", [True, False])
-def test_fetch_after_apt(server, monkeypatch, world, tmp_path, works):
-    """What apt installed is taken if it is the release, else the release is downloaded."""
-    offer(monkeypatch, server, "tar")
+INSTALL = "install -y --no-install-recommends small-data=1* | "
 
-    def install() -> bool:
-        if works:
-            shutil.copytree(tmp_path / "release", tmp_path / "system")
-        return True
 
-    monkeypatch.setattr(stamps, "_install", install)
-    monkeypatch.setattr(stamps, "_system_places", lambda: [tmp_path / "system"])
-    folder = stamps.fetch_stamps(progress=False)
-    assert folder == (tmp_path / "system" if works else world / f"tuxpaint-stamps-{stamps.RELEASE}")
-    assert Handler.hits == ([] if works else ["tar"])
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_apt_installs_it(small, apt, monkeypatch, tmp_path, capsys, uid):
+    """What apt installed is taken; a user asks sudo without a password; where lists are old they are renewed."""
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    made = tmp_path / "made" / "tuxpaint-stamps-2022.06.04" / "stamps"
+    copy = f"if code == 0 and 'install' in sys.argv: shutil.copytree({str(made)!r}, {str(tmp_path / 'system')!r})"
+    log = apt([100, 0, 0], copy)
+    with_apt = replace(offer(small, "http://host.example.invalid", "tar"), package="small-data")
+    assert replace(with_apt, system=lambda: [tmp_path / "system"]).fetch() == tmp_path / "system"
+    assert log.read_text().splitlines() == [INSTALL, "update | ", INSTALL]
+    error = capsys.readouterr().err
+    assert "installing small-data=1* by apt-get" in error and "install: E: Unable to locate it\n" in error
+
+
+def test_apt_gives_up(small, server, apt, capsys):
+    """apt's own error is shown, its standard input is empty, and then the release is downloaded."""
+    log = apt([100, 100])
+    with_apt = replace(offer(small, server, "tar"), package="small-data")
+    assert with_apt.fetch(progress=False) == with_apt.cache
+    assert log.read_text().splitlines() == [INSTALL, "update | "]
+    assert capsys.readouterr().err.count("E: Unable to locate it") == 2
+
+
+def test_apt_gives_another_build(small, server, apt):
+    """If what apt installed is not the release, the release is downloaded."""
+    apt([0])
+    with_apt = replace(offer(small, server, "tar"), package="small-data")
+    assert with_apt.fetch(progress=False) == with_apt.cache
+    assert Handler.hits == ["tar"]
+
+
+def test_without_apt(small, server, monkeypatch, tmp_path):
+    """No apt: it is downloaded."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with_apt = replace(offer(small, server, "tar"), package="small-data")
+    assert with_apt.fetch(progress=False) == with_apt.cache

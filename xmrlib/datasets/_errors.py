@@ -16,7 +16,7 @@ class DownloadError(OSError):
 
 
 class BadRowsError(ValueError):
-    """All faulty rows of a table in one error, with their line numbers (chapter 1).
+    """All faulty rows of a table in one error, with their line numbers; the message shows the first 20 (chapter 1).
 
     >>> str(BadRowsError("captions.csv", [(3, "empty caption")]))
     'captions.csv: 1 bad row\\n  line 3: empty caption'
@@ -27,4 +27,6 @@ class BadRowsError(ValueError):
         self.problems = tuple(problems)
         rows = "row" if len(self.problems) == 1 else "rows"
         lines = [f"{self.source}: {len(self.problems)} bad {rows}"]
-        super().__init__("\n".join(lines + [f"  line {line}: {what}" for line, what in self.problems]))
+        lines += [f"  line {line}: {what}" for line, what in self.problems[:20]]
+        more = len(self.problems) - 20
+        super().__init__("\n".join(lines + ([f"  and {more} more"] if more > 0 else [])))

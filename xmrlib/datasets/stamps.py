@@ -9,45 +9,30 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import overload
 
 import numpy as np
 
-from .. import _expect, image, store
-from . import _download
-from ._errors import BadRowsError, MissingDataError
+from .. import _expect, _files, image, store
+from ._errors import BadRowsError
+from .release import Release, Source, packaged
 from .split import Split, caption_key, groups, make_splits
 
-__all__ = ["Stamp", "Stamps", "check_stamps", "fetch_stamps", "find_stamps", "load_stamps", "short_caption"]
+__all__ = ["Stamp", "Stamps", "fetch_stamps", "find_stamps", "load_stamps", "short_caption"]
 
-RELEASE = "2022.06.04"
+VERSION = "2022.06.04"
 LICENCE = (
-    f"Tux Paint Stamps {RELEASE}, (c) 2002-2022 Bill Kendrick and contributors; GPL-2 or later as a whole, "
+    f"Tux Paint Stamps {VERSION}, (c) 2002-2022 Bill Kendrick and contributors; GPL-2 or later as a whole, "
     "single files GFDL, CC BY, CC BY-SA or public domain, one sound CC Sampling Plus 1.0"
 )
 MAX_WORDS = 12
-PACKAGE = "tuxpaint-stamps-default"
-_DEB = f"debian/pool/main/t/tuxpaint-stamps/{PACKAGE}_{RELEASE}-1_all.deb"
-_DEB_SHA256 = "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34"
-SOURCES = (  # Debian's package, today's and its archives; then the upstream release
-    _download.Source(f"https://deb.debian.org/{_DEB}", _DEB_SHA256),
-    _download.Source(f"https://snapshot.debian.org/archive/debian/20250520T000000Z/{_DEB[7:]}", _DEB_SHA256),
-    _download.Source(f"https://archive.debian.org/{_DEB}", _DEB_SHA256),
-    _download.Source(
-        "https://downloads.sourceforge.net/project/tuxpaint/tuxpaint-stamps/2022-06-04/tuxpaint-stamps-2022.06.04.tar.gz",
-        "842065576fae554358e00e51d71a492616a6490b12b592228067477c287a0bf8",
-    ),
-)
-INSIDE = r"(?:usr/share/tuxpaint|[^/]+)/stamps"
+DRAWINGS = frozenset(packaged("drawings.txt").split())  # stamps that only look like photographs by their file
 
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）|【[^【】]*】)")
 _LATER = re.compile(r"(?<=[.!?])\s.*|(?<=[。！？।])(?![。！？।”」』]).+|\s*—.*", re.DOTALL)
@@ -101,10 +86,13 @@ class Stamps(Sequence[Stamp]):
     ((696, 224, 224, 3), (140, 140))
     """
 
-    def __init__(self, items: Sequence[Stamp], left_out: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, items: Sequence[Stamp], left_out: Mapping[str, str] | None = None, verified: bool = False
+    ) -> None:
         if len(items) == 0:
             raise ValueError("items is empty: expected at least one stamp")
         self._items = tuple(items)
+        self._verified = verified  # files whose hashes are known need no guard
         self.left_out: Mapping[str, str] = MappingProxyType(dict(left_out or {}))  #: id → why it is not here
 
     def __len__(self) -> int:
@@ -159,7 +147,7 @@ class Stamps(Sequence[Stamp]):
 
     @cached_property
     def _picture_digests(self) -> list[str]:
-        return [hashlib.sha256(stamp.picture.read_bytes()).hexdigest() for stamp in self]
+        return [_files.sha256(stamp.picture) for stamp in self]
 
     @cached_property
     def version(self) -> str:
@@ -171,7 +159,9 @@ class Stamps(Sequence[Stamp]):
 
     def images(self, size: int = 224) -> np.ndarray:
         """All pictures by `xmrlib.image.load`: (n, size, size, 3) uint8, kept in the user's cache (chapter 1)."""
-        return image.load_stack([stamp.picture for stamp in self], size, self._picture_digests)
+        pictures = image.Pictures([stamp.picture for stamp in self], size, self._verified)
+        key = (image.VERSION, size, self._picture_digests)
+        return store.cached_array(key, lambda: pictures[:], folder="images")
 
     def relevance(self, queries: np.ndarray | None = None, gallery: np.ndarray | None = None) -> np.ndarray:
         """Grades (q, n) int64: 2 for the same caption, 1 for the same folder, 0 else (chapter 1).
@@ -224,36 +214,19 @@ def find_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True)
     >>> find_stamps()  # doctest: +SKIP
     PosixPath('/usr/share/tuxpaint/stamps')
     """
-    explicit = path if path is not None else os.environ.get("XMRLIB_STAMPS") or None
-    places = _system_places() + [_cache_place()] if explicit is None else _inside(Path(explicit))
-    found = [place for place in places if place.is_dir()]
-    found = found if explicit is None else found[:1]
-    faults: list[str] = []
-    for place in found:
-        try:
-            if verify:
-                check_stamps(place)
-        except MissingDataError as error:
-            faults.append(str(error))
-        else:
-            return place
-    looked = f"no Tux Paint stamps found in {', '.join(map(str, places))}"
-    named = (
-        ""
-        if explicit is None
-        else " (the folder was named by argument or XMRLIB_STAMPS, so no other is taken)"
-    )
-    raise MissingDataError(f"{'; '.join(faults) or looked}{named}; to get release {RELEASE}, {_HOW}")
+    return RELEASE.find(path, verify)
 
 
-_HOW = (
-    f"run `python run.py data`, or on Debian or Ubuntu `sudo apt install {PACKAGE}`, "
-    "or set XMRLIB_STAMPS to a folder that has it"
-)
+def fetch_stamps(progress: bool = True) -> Path:
+    """The folder of the collection, installed (apt, where there is the right) or downloaded first (chapter 1).
 
+    Nothing is done if the release is there already. DownloadError says what failed; an interrupted call leaves
+    nothing half done and can be repeated.
 
-def _inside(folder: Path) -> list[Path]:
-    return [folder / "share/tuxpaint/stamps", folder / "data/stamps", folder / "stamps", folder]
+    >>> fetch_stamps()  # doctest: +SKIP
+    PosixPath('/usr/share/tuxpaint/stamps')
+    """
+    return RELEASE.fetch(progress)
 
 
 def _system_places() -> list[Path]:
@@ -262,56 +235,6 @@ def _system_places() -> list[Path]:
     prefixes = [sys.prefix, "/usr/local", "/usr", "/opt/homebrew", "/opt/local"]
     places = [Path(prefix, "share", "tuxpaint", "stamps") for prefix in prefixes]
     return [*places, Path("/Library/Application Support/TuxPaint/stamps")]
-
-
-def _cache_place() -> Path:
-    return store.cache_dir() / f"tuxpaint-stamps-{RELEASE}"
-
-
-def check_stamps(folder: Path) -> None:
-    """MissingDataError naming the first few stamps of `folder` that differ from the manifest (chapter 1).
-
-    The outcome for an unchanged folder (names, sizes, times) is remembered in the user's cache.
-    """
-    stamps = _scan(folder)
-    manifest = resources.files(__package__).joinpath("stamps.sha256").read_text("utf-8")
-    states = [(name, s.st_size, s.st_mtime_ns) for files in stamps.values() for name, s in _stats(files)]
-    key = ["checked stamps", str(folder.absolute()), manifest, repr(states)]
-    store.cached_array(key, lambda: _compare(folder, stamps, manifest), folder="checked")
-
-
-def _stats(files: Mapping[str, Path]) -> Iterator[tuple[str, os.stat_result]]:
-    return ((str(file), file.stat()) for file in files.values())
-
-
-def _compare(folder: Path, stamps: Mapping[str, Mapping[str, Path]], manifest: str) -> np.ndarray:
-    lines = [line.split(" ", 2) for line in manifest.splitlines()]
-    faults = [f"{name} (not in the release)" for name in stamps.keys() - {name for _, _, name in lines}]
-    faults.sort()
-    for digest, count, name in lines:
-        files = stamps.get(name, {})
-        if len(files) != int(count):
-            faults.append(f"{name} ({len(files)} of {count} files)")
-        elif _digest(files) != digest:
-            faults.append(f"{name} (other content)")
-    if faults:
-        more = "" if len(faults) <= 5 else f" and {len(faults) - 5} more"
-        raise MissingDataError(f"{folder} is not release {RELEASE}: {', '.join(faults[:5])}{more}")
-    return np.ones(1)
-
-
-def _digest(files: Mapping[str, Path]) -> str:
-    """First 32 hex digits of the SHA-256 over ending and SHA-256 of each file of a stamp."""
-    key = hashlib.sha256()
-    for ending in sorted(files):
-        key.update(f"{ending} {hashlib.sha256(files[ending].read_bytes()).hexdigest()}\n".encode())
-    return key.hexdigest()[:32]
-
-
-def write_manifest(folder: Path, path: Path) -> None:
-    """Write the manifest of a collection: a line a stamp, with digest, number of files and id (chapter 1)."""
-    lines = [f"{_digest(files)} {len(files)} {name}\n" for name, files in _scan(folder).items()]
-    path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def load_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True) -> Stamps:
@@ -327,8 +250,7 @@ def load_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True)
     (696, 'animals/birds/blackbird', 'Eine Amsel.')
     """
     root = find_stamps(path, verify)
-    drawings = set(resources.files(__package__).joinpath("drawings.txt").read_text("utf-8").split())
-    return _clean([_stamp(name, files, drawings) for name, files in _scan(root).items()])
+    return _clean([_stamp(name, files) for name, files in _scan(root).items()], verify)
 
 
 def _scan(root: Path) -> dict[str, dict[str, Path]]:
@@ -342,7 +264,35 @@ def _scan(root: Path) -> dict[str, dict[str, Path]]:
     return {name: stamps[name] for name in sorted(whole)}
 
 
-def _stamp(name: str, files: Mapping[str, Path], drawings: Container[str]) -> Stamp:
+RELEASE = Release(
+    name="tuxpaint-stamps",
+    version=VERSION,
+    variable="XMRLIB_STAMPS",
+    manifest=packaged("stamps.sha256"),
+    how="run `python run.py data`, or on Debian or Ubuntu `sudo apt install tuxpaint-stamps-default`, "
+    "or set XMRLIB_STAMPS to a folder that has it",
+    sources=(  # the authors' release; Debian's package in its archive
+        Source(
+            "https://downloads.sourceforge.net/project/tuxpaint/tuxpaint-stamps/2022-06-04/tuxpaint-stamps-2022.06.04.tar.gz",
+            "842065576fae554358e00e51d71a492616a6490b12b592228067477c287a0bf8",
+            215_615_180,
+        ),
+        Source(
+            "https://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main/t/tuxpaint-stamps/"
+            "tuxpaint-stamps-default_2022.06.04-1_all.deb",
+            "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+            160_880_444,
+        ),
+    ),
+    inside=r"(?:usr/share/tuxpaint|[^/]+)/stamps",
+    package="tuxpaint-stamps-default",
+    system=_system_places,
+    layouts=("share/tuxpaint/stamps", "data/stamps", "stamps", "."),
+    items=_scan,
+)
+
+
+def _stamp(name: str, files: Mapping[str, Path]) -> Stamp:
     category = tuple(name.split("/")[:-1])
     spoken = {
         m[1] or "en": file for ending, file in sorted(files.items()) if (m := _SPOKEN.fullmatch(ending))
@@ -355,7 +305,7 @@ def _stamp(name: str, files: Mapping[str, Path], drawings: Container[str]) -> St
         spoken=MappingProxyType(spoken),
         category=category,
         licence=LICENCE,
-        photo=".svg" not in files and "cartoon" not in category and name not in drawings,
+        photo=".svg" not in files and "cartoon" not in category and name not in DRAWINGS,
     )
 
 
@@ -384,7 +334,7 @@ def _captions(file: Path) -> dict[str, str]:
     return captions
 
 
-def _clean(stamps: Sequence[Stamp]) -> Stamps:
+def _clean(stamps: Sequence[Stamp], verified: bool) -> Stamps:
     kept: list[Stamp] = []
     left_out: dict[str, str] = {}
     seen: dict[bytes, str] = {}
@@ -398,44 +348,4 @@ def _clean(stamps: Sequence[Stamp]) -> Stamps:
             left_out[stamp.id] = f"same picture as {first}"
         else:
             kept.append(stamp)
-    return Stamps(kept, left_out)
-
-
-def fetch_stamps(progress: bool = True) -> Path:
-    """The folder of the collection, installed (apt, where there is the right) or downloaded first (chapter 1).
-
-    Nothing is done if the release is there already. DownloadError says what failed; an interrupted call leaves
-    nothing half done and can be repeated.
-
-    >>> fetch_stamps()  # doctest: +SKIP
-    PosixPath('/usr/share/tuxpaint/stamps')
-    """
-    try:
-        return find_stamps()
-    except MissingDataError:
-        if os.environ.get("XMRLIB_STAMPS"):
-            raise  # the reader named a folder: nothing else will do
-    if _install():
-        try:
-            return find_stamps()
-        except MissingDataError:
-            pass  # apt gave another build of the package: fall back on the published files
-    return _download.fetch_folder(SOURCES, _cache_place(), INSIDE, check_stamps, progress)
-
-
-def _install() -> bool:
-    """Install the release from Debian or Ubuntu, if this user may."""
-    if shutil.which("apt-get") is None:
-        return False
-    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if rights and shutil.which("sudo") is None:
-        return False
-    print(f"installing {PACKAGE} {RELEASE} by apt-get (161 MB)", file=sys.stderr, flush=True)
-    install = ["install", "-y", "--no-install-recommends", f"{PACKAGE}={RELEASE}*"]
-    return any(
-        all(
-            subprocess.run([*rights, "apt-get", *step], check=False, capture_output=True).returncode == 0
-            for step in steps
-        )
-        for steps in ([install], [["update"], install])
-    )
+    return Stamps(kept, left_out, verified)

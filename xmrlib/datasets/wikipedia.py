@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .. import store
-from ._errors import MissingDataError
+from .release import Items, Release, manifest_line
 
 __all__ = ["Wikipedia", "load_wikipedia"]
 
@@ -31,9 +29,26 @@ _SHA256 = {
     "trainset_txt_img_cat.list": "30c1ba8afbe90da5986de9b12496b6dd2e4680d3876b79ab7aae2e437d5819a3",
     "testset_txt_img_cat.list": "ec3123ee31cc89dd95fbeb23eb73b2ecfd1d8909bba863723471aad99408c1eb",
 }
-_WHERE = (
-    "unpack the public distribution (UCSD, Statistical Visual Computing Lab, project 'crossmodal', wikipedia_dataset) "
-    "and pass its folder as root"
+
+
+def _published(folder: Path) -> Items:
+    return {name: {"": folder / name} for name in _SHA256 if (folder / name).is_file()}
+
+
+def _shared() -> list[Path]:
+    folder = os.environ.get("XMRLIB_SHARED_DATA")
+    return [Path(folder, "wikipedia")] if folder else []
+
+
+RELEASE = Release(
+    name="wikipedia",
+    version="",
+    variable="XMRLIB_WIKIPEDIA",
+    manifest="".join(manifest_line(name, {"": sha256}) + "\n" for name, sha256 in _SHA256.items()),
+    how="unpack the public distribution (UCSD, Statistical Visual Computing Lab, project 'crossmodal', "
+    "wikipedia_dataset) and pass its folder as root",
+    system=_shared,
+    items=_published,
 )
 
 
@@ -55,8 +70,8 @@ class Wikipedia:
 def load_wikipedia(root: str | os.PathLike[str] | None = None) -> Wikipedia:
     """The published features, with the SHA-256 of each file checked (chapter 1).
 
-    Looks in `root`, else in ``wikipedia`` of the folder XMRLIB_SHARED_DATA, else of the user's cache. MissingDataError
-    if a file is not there or is not the published one.
+    Looks in `root`, else in the folder XMRLIB_WIKIPEDIA, else in ``wikipedia`` of the folder XMRLIB_SHARED_DATA, else
+    of the user's cache. MissingDataError if a file is not there or is not the published one.
 
     >>> data = load_wikipedia()  # doctest: +SKIP
     >>> data.T_test.shape, data.categories[data.labels_test[0]]  # doctest: +SKIP
@@ -64,31 +79,10 @@ def load_wikipedia(root: str | os.PathLike[str] | None = None) -> Wikipedia:
     """
     import scipy.io  # slow to import
 
-    folder = _folder(root)
-    for name, sha256 in _SHA256.items():
-        _verify(folder / name, sha256)
+    folder = RELEASE.find(root)
     features = scipy.io.loadmat(folder / "raw_features.mat")
     train, test = (_labels(folder / f"{side}set_txt_img_cat.list") for side in ("train", "test"))
     return Wikipedia(features["I_tr"], features["T_tr"], features["I_te"], features["T_te"], train, test)
-
-
-def _folder(root: str | os.PathLike[str] | None) -> Path:
-    if root is not None:
-        return Path(root)
-    shared = os.environ.get("XMRLIB_SHARED_DATA")
-    places = [Path(shared, "wikipedia")] if shared else []
-    places.append(store.cache_dir() / "wikipedia")
-    for place in places:
-        if place.is_dir():
-            return place
-    raise MissingDataError(f"no Wikipedia features in {' or '.join(map(str, places))}: {_WHERE}")
-
-
-def _verify(file: Path, sha256: str) -> None:
-    if not file.is_file():
-        raise MissingDataError(f"no Wikipedia features: {file} is missing; {_WHERE}")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-        raise MissingDataError(f"{file} is not the published file (SHA-256 {sha256[:12]}…); {_WHERE}")
 
 
 def _labels(file: Path) -> np.ndarray:
