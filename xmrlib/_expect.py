@@ -4,13 +4,17 @@ Every helper takes the name of the argument first, returns the checked value, an
 that gives the name, the value and what was expected. Nothing is clamped, dropped or filled.
 """
 
+import numbers
 import operator
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "equal", "fail", "finite", "fraction", "integer", "items", "matrix", "one_of", "vector"]
+__all__ = [
+    "array", "equal", "fail", "finite", "fraction", "integer", "items", "matrix", "number", "one_of", "vector",
+]  # fmt: skip
 
 _KINDS = {
     "b": "booleans",
@@ -78,6 +82,14 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     if isinstance(value, (bool, np.bool_)) or number < low or (high is not None and number > high):
         raise fail(name, repr(value), expected)
     return number
+
+
+def number(name: str, value: Any, low: float, high: float = sys.float_info.max) -> float:
+    """A real number from `low` to `high`, both included; without `high`, any finite number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= value <= high:
+        limits = f"of at least {low}" if high == sys.float_info.max else f"from {low} to {high}"
+        raise fail(name, repr(value), f"a number {limits}")
+    return float(value)
 
 
 def fraction(name: str, value: Any) -> float:

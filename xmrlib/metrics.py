@@ -48,6 +48,9 @@ __all__ = [
 ]
 
 Ties = Literal["pessimistic", "optimistic", "trec"]
+TOLERANCE = (
+    1e-6  # of published numbers: some ten times what rounding differs by between processors in float32
+)
 _BLOCK_BYTES = 2**22  # of scores sorted at a time: small beside the scores, and fits the cache
 
 
@@ -101,7 +104,11 @@ class Ranking:
 
 
 def rank(
-    scores: ArrayLike, relevant: ArrayLike, ties: Ties = "pessimistic", ids: ArrayLike | None = None
+    scores: ArrayLike,
+    relevant: ArrayLike,
+    ties: Ties = "pessimistic",
+    ids: ArrayLike | None = None,
+    tolerance: float = 0.0,
 ) -> Ranking:
     """The 1-based ranks of the relevant items of every query: sort each row once, look up the relevant scores.
 
@@ -115,10 +122,17 @@ def rank(
     - ``"trec"``: the larger document id first, as trec_eval does; ``ids (n,)`` are numbers or strings, all
       different, and by default the column numbers.
 
+    ``tolerance``, from 0 to 1, makes scores tied that are nearly equal: scores that differ by at most the slack,
+    tolerance times the largest absolute score of the row. The j-th relevant item has the rank j + the irrelevant
+    items of at least its score - slack (pessimistic), or above its score + slack (optimistic). Relevant items
+    within the slack of their neighbour share one score, the lowest (or highest) of them, and go by gain. With 0
+    only equal scores are tied. Whole numbers are exact, so they have no slack; ``"trec"`` ignores the tolerance.
+    See `evaluate` for what it is good for.
+
     Needs a few MB beside its input, and 16 bytes a relevant item for the result.
     Raises ValueError for shapes that differ, an empty gallery, NaN or infinite scores, gains that are negative or
-    not finite, a query without a relevant item (all name the place), and an unknown ``ties``.
-    Introduced in chapter 5.
+    not finite, a query without a relevant item (all name the place), an unknown ``ties`` and a tolerance outside
+    0..1. Introduced in chapter 5.
 
     >>> scores, relevant = [[0.5, 0.5, 0.5, 0.1]], [[False, True, False, True]]
     >>> rank(scores, relevant).ranks
@@ -127,15 +141,18 @@ def rank(
     array([1, 4])
     >>> rank(scores, relevant, ties="trec").ranks
     array([2, 4])
+    >>> rank([[1.0, 0.9999999]], [[True, False]], tolerance=1e-6).ranks
+    array([2])
     """
     scores = _expect.array("scores", scores, 2)
     relevant = _expect.array("relevant", relevant, 2, "biuf")
     _expect.equal("shape", "scores", scores.shape, "relevant", relevant.shape)
     _expect.one_of("ties", ties, ("pessimistic", "optimistic", "trec"))
+    tolerance = _expect.number("tolerance", tolerance, 0, 1)
     order = _id_order(ids, scores.shape[1], ties)
     rows = max(1, _BLOCK_BYTES // (scores.shape[1] * scores.itemsize))
     blocks = [
-        _rank_block(scores[i : i + rows], relevant[i : i + rows], ties, order, i)
+        _rank_block(scores[i : i + rows], relevant[i : i + rows], ties, order, tolerance, i)
         for i in range(0, len(scores), rows)
     ]
     ranks, gains, counts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
@@ -309,17 +326,19 @@ def per_query(
     metric: str,
     ties: Ties = "pessimistic",
     ids: ArrayLike | None = None,
+    tolerance: float = TOLERANCE,
 ) -> np.ndarray:
     """One measure of every query, (q,) float64: what `bootstrap_interval` and `paired_test` take.
 
-    ``metric`` is a name of `evaluate`; ``"MedR"`` gives the first ranks, whose median is MedR.
+    ``metric`` is a name of `evaluate`, ``tolerance`` is as there; ``"MedR"`` gives the first ranks, whose median is
+    MedR.
     Raises ValueError as `rank` and `evaluate` do. Introduced in chapter 5.
 
     >>> per_query([[0.9, 0.8], [0.9, 0.8]], [[1, 0], [0, 1]], "MRR")
     array([1. , 0.5])
     """
     measure = _measure(metric)
-    return measure(rank(scores, relevant, ties, ids))
+    return measure(rank(scores, relevant, ties, ids, tolerance))
 
 
 def evaluate(
@@ -328,20 +347,31 @@ def evaluate(
     metrics: Sequence[str] = ("R@1", "R@5", "R@10", "MedR", "MAP"),
     ties: Ties = "pessimistic",
     ids: ArrayLike | None = None,
+    tolerance: float = TOLERANCE,
 ) -> dict[str, float]:
     """Several measures at once, averaged over the queries (MedR is the median). Ranks once.
 
     ``scores (q, n)``, ``relevant (q, n)``, ``ties`` and ``ids`` are as in `rank`. Names, with any whole number k:
     ``"R@k"`` and ``"hit@k"`` (`hit`: what image-text papers call R@k), ``"recall@k"``, ``"P@k"``, ``"F1@k"``,
     ``"accuracy"``, ``"MAP"``, ``"mAP@R"``, ``"MRR"``, ``"MedR"``, ``"nDCG"`` and ``"nDCG@k"`` (linear gains).
-    Shares are between 0 and 1, not per cent. Raises ValueError as `rank` does, for an unknown name, and for k
-    outside 1..n. Introduced in chapter 1, explained in chapter 5.
+    Shares are between 0 and 1, not per cent.
+
+    Scores that differ by at most ``tolerance`` times the largest absolute score of their row count as tied (see
+    `rank`). Two pictures with one caption have scores that should be equal; in floating point each processor
+    rounds them in its own way, and an exact comparison turns that into other ranks. Rounding errors grow with the
+    terms of a sum and not with its result, so the slack is relative to the row's largest score and not to each
+    score. Promised: scores in float32 or float64 that differ between two processors by much less than the slack
+    give the same measures there, unless two scores happen to lie almost exactly one slack apart. ``tolerance=0``
+    compares exactly.
+
+    Raises ValueError as `rank` does, for an unknown name, and for k outside 1..n.
+    Introduced in chapter 1, explained in chapter 5.
 
     >>> evaluate([[0.9, 0.8], [0.9, 0.8]], [[1, 0], [0, 1]], ["R@1", "MedR", "MAP"])
     {'R@1': 0.5, 'MedR': 1.5, 'MAP': 0.75}
     """
     measures = _measures(metrics)
-    r = rank(scores, relevant, ties, ids)
+    r = rank(scores, relevant, ties, ids, tolerance)
     return {name: _summary(name, measure(r)) for name, measure in measures.items()}
 
 
@@ -350,12 +380,13 @@ def evaluate_captions(
     image_of: ArrayLike,
     metrics: Sequence[str] = ("R@1", "R@5", "R@10", "MedR", "MAP"),
     ties: Ties = "pessimistic",
+    tolerance: float = TOLERANCE,
 ) -> dict[str, dict[str, float]]:
     """Both directions when every image has one or more captions, as in Flickr8k with five.
 
     ``scores (n_captions, n_images)`` compares caption i with image j; ``image_of (n_captions,)`` is the column
     of each caption's image. text→image: a caption has one relevant image. image→text: an image has all its
-    captions relevant, and hit@k (R@k) asks for any of them. Returns ``{"text→image": {...}, "image→text": {...}}``.
+    captions relevant, and hit@k (R@k) asks for any of them. ``tolerance`` is as in `evaluate`. Returns ``{"text→image": {...}, "image→text": {...}}``.
     Raises ValueError as `evaluate` does, for a column outside 0..n_images - 1, and for an image without captions.
     Introduced in chapter 5.
 
@@ -375,8 +406,8 @@ def evaluate_captions(
         raise ValueError(f"image {captions.argmin()} has no caption; expected every image in image_of")
     relevant = image_of[:, None] == np.arange(n_images)
     return {
-        "text→image": evaluate(scores, relevant, metrics, ties),
-        "image→text": evaluate(scores.T, relevant.T, metrics, ties),
+        "text→image": evaluate(scores, relevant, metrics, ties, tolerance=tolerance),
+        "image→text": evaluate(scores.T, relevant.T, metrics, ties, tolerance=tolerance),
     }
 
 
@@ -453,7 +484,12 @@ def _flipped_sums(differences: np.ndarray, n: int, rng: np.random.Generator) -> 
 
 
 def _rank_block(
-    scores: np.ndarray, relevant: np.ndarray, ties: Ties, order: np.ndarray | None, start: int
+    scores: np.ndarray,
+    relevant: np.ndarray,
+    ties: Ties,
+    order: np.ndarray | None,
+    tolerance: float,
+    start: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ranks, gains and number of the relevant items of some rows, the first of which is query `start`."""
     relevant = _gains("relevant", relevant, start)
@@ -462,31 +498,62 @@ def _rank_block(
     if not np.isfinite(ascending[:, [0, -1]]).all():  # infinities are sorted to the ends, NaN to the last
         _raise_not_finite(scores, start)
     query, column = np.nonzero(relevant)
-    gains = relevant[query, column].astype(np.float64)
-    counts = np.bincount(query, minlength=len(scores))
-    ranks = np.empty(len(query), np.int64)
-    stops = np.cumsum(counts)
-    for i, (low, high) in enumerate(zip(stops - counts, stops, strict=True)):
-        columns, gain = column[low:high], gains[low:high]
-        if ties == "trec":
-            found = _trec_ranks(scores[i], ascending[i], columns, order)
-            by = np.argsort(found)
-            ranks[low:high] = found[by]
-        else:
-            found = scores[i, columns]
-            by = np.lexsort((gain if ties == "optimistic" else -gain, found))[::-1]
-            ranks[low:high] = _tied_ranks(
-                ascending[i], found[by], "left" if ties == "pessimistic" else "right"
-            )
-        gains[low:high] = gain[by]
-    return ranks, gains, counts
+    gains, counts = relevant[query, column].astype(np.float64), np.bincount(query, minlength=len(scores))
+    if order is None:
+        slack = _slack(ascending, tolerance)
+        return *_tied_ranks(ascending, query, scores[query, column], gains, slack, ties), counts
+    rows = zip(scores, ascending, np.split(column, np.cumsum(counts)[:-1]), strict=True)
+    ranks = np.concatenate([_trec_ranks(row, sorted_row, found, order) for row, sorted_row, found in rows])
+    by = np.lexsort((ranks, query))
+    return ranks[by], gains[by], counts
 
 
-def _tied_ranks(ascending: np.ndarray, found: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
-    """j + irrelevant items tied or above (side "left") or above (side "right"); `found` is best first."""
-    items = len(ascending) - np.searchsorted(ascending, found, side)
-    relevant_items = len(found) - np.searchsorted(found[::-1], found, side)
-    return np.arange(1, len(found) + 1) + items - relevant_items
+def _slack(ascending: np.ndarray, tolerance: float) -> np.ndarray:
+    """By how much scores of a row may differ and still be tied, (q,) of their own dtype; integers are exact."""
+    if ascending.dtype.kind != "f":
+        return np.zeros(len(ascending), ascending.dtype)
+    return np.maximum(-ascending[:, 0], ascending[:, -1]) * ascending.dtype.type(tolerance)
+
+
+def _tied_ranks(
+    ascending: np.ndarray,
+    query: np.ndarray,
+    found: np.ndarray,
+    gains: np.ndarray,
+    slack: np.ndarray,
+    ties: Ties,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks and gains of the relevant items, each query's best first.
+
+    Relevant items within the slack of their neighbour make one tie. It ends one slack below its lowest score
+    (pessimistic) or begins one slack above its highest: its edge. The j-th relevant item has the rank
+    j + items ahead of the edge - relevant items ahead of the edge.
+    """
+    bounds = np.searchsorted(query, np.arange(len(ascending) + 1))
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        by = low + np.argsort(found[low:high])[::-1]
+        found[low:high], gains[low:high] = found[by], gains[by]
+    down = ties == "pessimistic"
+    with np.errstate(over="ignore"):  # an edge at infinity is beyond all scores, as it should be
+        edge = found - slack[query] if down else found + slack[query]
+    first = np.ones(len(query), bool)
+    first[1:] = (found[1:] < edge[:-1] if down else found[:-1] > edge[1:]) | (query[1:] != query[:-1])
+    start, tie = np.flatnonzero(first), np.cumsum(first) - 1
+    stop = np.append(start[1:], len(query)) if down else start
+    items = _items_ahead(ascending, query[start], edge[stop - down], "left" if down else "right")
+    ranks = np.arange(1, len(query) + 1) + (items - stop)[tie]
+    return ranks, gains[np.lexsort((gains if down else -gains, tie))]
+
+
+def _items_ahead(
+    ascending: np.ndarray, query: np.ndarray, edge: np.ndarray, side: Literal["left", "right"]
+) -> np.ndarray:
+    """How many items of the query reach the edge (side "left") or pass it ("right"); `query` ascends."""
+    bounds = np.searchsorted(query, np.arange(len(ascending) + 1))
+    behind = np.empty(len(edge), np.int64)
+    for row, low, high in zip(ascending, bounds[:-1], bounds[1:], strict=True):
+        behind[low:high] = row.searchsorted(edge[low:high], side)
+    return ascending.shape[1] - behind
 
 
 def _trec_ranks(
