@@ -14,7 +14,7 @@ from fontTools.ttLib import TTFont
 SOURCE_SHA256 = "b76b0433203017ca80401b2ee0dd69350349871c4b19d504c34dbdd80541690a"
 FACE = 2  # of the collection: Simplified Chinese
 FAMILY = "xmrlib Sans SC"
-TARGET = Path(__file__).parents[1] / "xmrlib" / "fonts" / "xmrlib-sans-sc.otf"
+TARGET = Path(__file__).parents[1] / "xmrlib" / "fonts" / "sans-sc.otf"
 LICENCE = "This font is licensed under the SIL Open Font License, Version 1.1."
 
 

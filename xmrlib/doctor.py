@@ -25,6 +25,7 @@ __all__ = ["Row", "main", "rows"]
 
 GIB = 1024**3
 _KEY_PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "librosa", "gensim", "matplotlib", "jupyter-book")
+_REPORT = "please report it with this table, in an issue of the book's repository"
 
 
 class Row(NamedTuple):
@@ -62,7 +63,7 @@ def main() -> int:
     for row in map(_tried, _CHECKS):
         failures += not row.ok
         print(row, flush=True)
-    print(f"{failures} of these must be mended." if failures else "Everything that the book needs is here.")
+    print(f"{failures} of these must be fixed." if failures else "Everything that the book needs is here.")
     return int(failures > 0)
 
 
@@ -167,14 +168,39 @@ def _memory() -> Row:
 
 
 def _fonts() -> Row:
+    import matplotlib as mpl
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     from xmrlib import plot
 
-    fonts = plot.cjk_fonts()
-    if fonts:
-        return Row(True, "fonts", f"Chinese in {fonts[0]}")
-    get = {"Linux": "sudo apt install fonts-noto-cjk, or your system's package of Noto Sans CJK"}
-    hint = get.get(platform.system(), "install Noto Sans SC from Google Fonts")
-    return Row(True, "fonts", "none for Chinese, which shows as boxes in figures", f"to get one: {hint}")
+    with mpl.rc_context(), warnings.catch_warnings(action="error"):  # matplotlib warns of a missing glyph
+        plot.use_style()
+        canvas = FigureCanvasAgg(Figure())
+        canvas.figure.text(0.5, 0.5, "跨模态检索")
+        canvas.draw()
+    if np.asarray(canvas.buffer_rgba())[..., 0].min() > 100:
+        return Row(False, "fonts", "a figure with Chinese text stayed white", _REPORT)
+    return Row(True, "fonts", f"a figure with Chinese text was drawn in {plot.FONT}")
+
+
+def _ties() -> Row:
+    """A picture that is twice in the gallery must have one rank, whatever the processor makes of its two scores."""
+    import numpy as np
+
+    from xmrlib import metrics, similarity
+
+    random = np.random.default_rng(0)
+    X = np.tile(random.standard_normal((151, 500), dtype=np.float32), (2, 1))
+    scores = similarity.cosine(random.standard_normal((11, 500), dtype=np.float32), X)
+    first, second = np.split(scores, 2, axis=1)
+    gap = (np.abs(first - second) / np.abs(scores).max(axis=1, keepdims=True)).max()
+    relevant = np.eye(11, 302, dtype=bool)
+    ranks = [metrics.rank(s, relevant, tolerance=1e-6).ranks for s in (scores, np.hstack([first, first]))]
+    right = bool((ranks[0] == ranks[1]).all())
+    found = f"scores of equal items differ by {gap:.0e} of the largest and are {'' if right else 'not all '}tied"
+    return Row(right, "ties", found, "" if right else _REPORT)
 
 
 def _cache() -> Row:
@@ -201,7 +227,7 @@ def _disk() -> Row:
     return Row(free >= 1, "free disk", f"{free:.1f} GiB for the cache", todo)
 
 
-_CHECKS = (_system, _python, _packages, _versions, _torch, _data, _weights, _memory, _fonts, _cache, _disk)
+_CHECKS = (_system, _python, _packages, _versions, _torch, _data, _weights, _memory, _fonts, _ties, _cache, _disk)
 
 if __name__ == "__main__":
     sys.exit(main())

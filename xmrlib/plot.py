@@ -62,7 +62,7 @@ def use_style() -> None:
     ['DejaVu Sans', 'xmrlib Sans SC']
     """
     if FONT not in font_manager.get_font_names():
-        font_manager.fontManager.addfont(Path(__file__).with_name("fonts") / "xmrlib-sans-sc.otf")
+        font_manager.fontManager.addfont(Path(__file__).with_name("fonts") / "sans-sc.otf")
     mpl.rcParams.update(
         {
             "figure.figsize": (7, 4), "figure.dpi": 144, "savefig.dpi": 144, "figure.constrained_layout.use": True,

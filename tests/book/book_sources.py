@@ -236,7 +236,7 @@ def calls(code: str) -> set[str]:
 
 
 def draws(code: str) -> bool:
-    silent = re.compile(r"plot\.(use_style|cjk_fonts)$|plt\.(style\b|rc|close|get_cmap|colormaps)")
+    silent = re.compile(r"plot\.use_style$|plt\.(style\b|rc|close|get_cmap|colormaps)")
     drawing = re.compile(
         r"(\w+\.)?plot\.\w+$|plt\.\w|.*\.(imshow|plot|scatter|hist|barh?|matshow|pcolormesh|specshow)$"
     )

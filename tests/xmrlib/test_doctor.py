@@ -7,6 +7,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xmrlib import datasets, doctor, encoders, plot, store
@@ -21,6 +22,7 @@ NAMES = [
     "weights",
     "memory",
     "fonts",
+    "ties",
     "cache",
     "free disk",
 ]
@@ -54,11 +56,11 @@ def test_what_this_environment_must_have_is_there():
 
 
 def test_main_counts_failures(monkeypatch, capsys):
-    good, bad = doctor.Row(True, "a", "fine"), doctor.Row(False, "b", "broken", "mend it")
+    good, bad = doctor.Row(True, "a", "fine"), doctor.Row(False, "b", "broken", "repair it")
     monkeypatch.setattr(doctor, "_CHECKS", (lambda: good, lambda: bad))
     assert doctor.main() == 1
     assert capsys.readouterr().out.splitlines() == [
-        "[OK]   a: fine", "[FAIL] b: broken; mend it", "1 of these must be mended."]  # fmt: skip
+        "[OK]   a: fine", "[FAIL] b: broken; repair it", "1 of these must be fixed."]  # fmt: skip
     monkeypatch.setattr(doctor, "_CHECKS", (lambda: good,))
     assert doctor.main() == 0
     assert "Everything" in capsys.readouterr().out
@@ -177,14 +179,44 @@ def test_little_memory(monkeypatch):
     assert doctor._memory().ok
 
 
-@pytest.mark.parametrize("system", ["Linux", "Darwin", "Windows"])
-def test_no_chinese_font_is_a_hint(monkeypatch, system):
-    monkeypatch.setattr(plot, "cjk_fonts", lambda: [])
-    monkeypatch.setattr(doctor.platform, "system", lambda: system)
-    row = doctor._fonts()
-    assert row.ok and "none" in row.found and "Noto Sans" in row.todo
-    monkeypatch.setattr(plot, "cjk_fonts", lambda: ["SimHei", "X"])
-    assert doctor._fonts() == doctor.Row(True, "fonts", "Chinese in SimHei")
+def test_chinese_that_cannot_be_drawn_is_a_failure(monkeypatch):
+    """A glyph that is missing gives a warning, a font of empty glyphs does not: both are found."""
+    assert doctor._tried(doctor._fonts).ok
+    monkeypatch.setattr(plot, "use_style", lambda: plot.mpl.rcParams.update({"font.family": "DejaVu Sans"}))
+    missing = doctor._tried(doctor._fonts)
+    assert not missing.ok and "Glyph" in missing.found and missing.todo
+    monkeypatch.setattr(plot, "use_style", lambda: plot.mpl.rcParams.update({"text.color": "white"}))
+    monkeypatch.setitem(plot.mpl.rcParams, "font.family", ["DejaVu Sans", plot.FONT])
+    empty = doctor._tried(doctor._fonts)
+    assert not empty.ok and "white" in empty.found and empty.todo
+
+
+def test_the_figure_of_the_doctor_changes_no_style():
+    before = dict(plot.mpl.rcParams)
+    doctor._fonts()
+    assert dict(plot.mpl.rcParams) == before
+
+
+def test_equal_items_that_are_not_tied_are_a_failure(monkeypatch):
+    """A processor that gives two equal pictures scores a little apart is allowed, far apart is not."""
+    from xmrlib import similarity
+
+    assert doctor._tried(doctor._ties).ok
+    exact = similarity.cosine
+
+    def uneven(by):
+        def cosine(Q, X):
+            scores = exact(Q, X)
+            scores[:, len(X) // 2 :] -= by * np.abs(scores).max(axis=1, keepdims=True)
+            return scores
+
+        return cosine
+
+    monkeypatch.setattr(similarity, "cosine", uneven(3e-7))
+    assert doctor._tried(doctor._ties).ok
+    monkeypatch.setattr(similarity, "cosine", uneven(1e-5))
+    row = doctor._tried(doctor._ties)
+    assert not row.ok and "1e-05" in row.found and "not all tied" in row.found and row.todo
 
 
 def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
