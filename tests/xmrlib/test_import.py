@@ -16,6 +16,7 @@ PACKAGE = Path(xmrlib.__file__).parent
 # Decimals order the modules of one floor that build on each other, so that no circle can arise.
 FLOORS = {
     "_expect": 0,
+    "_code": 0,
     "similarity": 0.1,
     "metrics": 0.1,
     "subspace": 1,
