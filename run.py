@@ -2,9 +2,12 @@
 """One command for everything. Needs nothing but Python 3.11, 3.12 or 3.13.
 
     python run.py book      install what is missing, get the data, run the notebooks, build the book
-    python run.py test      the tests of the package, of the sources and of every notebook
+    python run.py test      the tests of the package and of the sources, then the notebooks that changed
+    python run.py test NOTEBOOK ...         these notebooks only, changed or not
     python run.py check     the tests of the built pages (links, browser); builds the book first
+    python run.py lint      form, types and the order of the modules
     python run.py lab       open the notebooks in JupyterLab
+    python run.py new chNN_topic/name       begin a notebook from the template
     python run.py data      get the data set, nothing else
     python run.py doctor    a table of what works and what does not, to paste into a question
     python run.py clean     remove what was built (--all: the environment .venv too)
@@ -12,11 +15,15 @@
 
 Options:
     --open                  book: open the result in the browser
-    --draft                 book: build even when there are warnings
+    --draft                 book: build even when notebooks fail or there are warnings
+    --cpu NAME              test: all notebooks as on another processor: Nehalem, Haswell, SkylakeX or Zen
+    --portability           test: the published numbers on several processors
+    --fix                   lint: correct what can be corrected
     --pip                   install with pip only, without uv
     --upgrade               lock: take the newest versions that pyproject.toml allows
     -- ARGUMENTS            test, check, lab: hand the arguments on, as in  python run.py test -- -k metrics
 
+A notebook is run once, for the tests and for the book, and again when its code or what it uses has changed.
 The environment is made once, in .venv, and again only when pyproject.toml or requirements.txt changes.
 The output of every step is in run.log.
 """
@@ -35,12 +42,13 @@ import hashlib  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import subprocess  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 import tomllib  # noqa: E402
 import webbrowser  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
+from contextlib import contextmanager, suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent
@@ -142,8 +150,8 @@ def capture(command, step, env=None):
     lines = []
     with open(LOG, "a", encoding="utf-8") as log:
         print(f"\n$ {' '.join(map(str, command))}", file=log, flush=True)
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=env or environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        process = start(
+            command, env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             for line in filter(str.strip, pieces(process.stdout)):
@@ -151,31 +159,53 @@ def capture(command, step, env=None):
                 lines.append(line)
                 print(line, file=log, flush=True)
             return process.wait(), "\n".join(lines)
+        except BaseException:
+            end(process, whole_group=True)
+            raise
         finally:
             process.stdout.close()
-            end(process)
 
 
-def end(process):
-    """Let an interrupted process end by itself, then end it."""
+def start(command, env=None, **options):
+    return subprocess.Popen(list(map(str, command)), cwd=ROOT, env=env or environment(), **options)
+
+
+def end(process, whole_group=False):
+    """Let an interrupted process end what it has started, and itself; after ten seconds, or asked again, kill it."""
+    if process.poll() is None:
+        process.terminate()
     try:
         process.wait(timeout=10)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         process.kill()
         process.wait()
+    if whole_group and os.name != "nt":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-def last_line(output):
-    return (output.strip().splitlines() or ["it printed nothing"])[-1].strip()
+HINT = re.compile(
+    r"\s*(?:\[?(?:hint|note|notice|help|tip)\b|warning\b|╰─>|For more information|See above|$)", re.IGNORECASE
+)
+CAUSE = re.compile(
+    r"\s*(?:error\b|fatal\b|E: |Caused by:|[\w.]*(?:Error|Exception|Interrupt)\b)", re.IGNORECASE
+)
+
+
+def cause(output):
+    """The line that says what went wrong: the last that names an error, else the last that is no hint."""
+    lines = [line.strip() for line in output.splitlines() if not HINT.match(line)]
+    named = [line for line in lines if CAUSE.match(line)]
+    return (named or lines or ["it printed nothing"])[-1]
 
 
 def reason(output):
-    """The advice for what a failed command printed, or its last line."""
+    """The advice for what a failed command printed, or its cause."""
     for pattern, advice in REASONS:
         if re.search(pattern, output, re.IGNORECASE):
             hosts = re.findall(r"(?:https?://|host=')([\w.-]+)", output) or ["the package server"]
             return advice.replace("{host}", hosts[-1])
-    return last_line(output)
+    return cause(output)
 
 
 def do(title, command, env=None, why=reason):
@@ -189,11 +219,21 @@ def do(title, command, env=None, why=reason):
 
 def hand_over(command, env=None):
     """Run a command that talks to the reader itself, and return its exit code."""
-    process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=env or environment())
+    process = start(command, env)
     try:
         return process.wait()
     finally:
         end(process)
+
+
+# Settings that say where packages come from may stay. All others of pip and uv, as PIP_TARGET, change what .venv gets.
+SOURCES = re.compile(
+    r"(?:PIP|UV)_(?:.*INDEX.*|FIND_LINKS|.*CACHE.*|.*CERT.*|.*TLS.*|TRUSTED_HOST|INSECURE_HOST|.*PROXY.*|RETRIES|HTTP_.*|.*TIMEOUT"
+    r"|.*CREDENTIALS.*|KEYRING.*|OFFLINE|.*CONFIG.*|CONCURRENT.*|LINK_MODE)"
+)
+OF_THE_READER = re.compile(
+    r"(?:PIP|UV)_.*|PYTHON(?:HOME|PATH|STARTUP|WARNINGS|OPTIMIZE|INSPECT|USERBASE)|MPLBACKEND|PYTEST_ADDOPTS"
+)
 
 
 def environment(own_jupyter=False):
@@ -201,7 +241,7 @@ def environment(own_jupyter=False):
     env = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND")
+        if SOURCES.fullmatch(name) or not OF_THE_READER.fullmatch(name)
     }
     env["PATH"] = os.pathsep.join([str(BIN), env.get("PATH", "")])
     env |= {"VIRTUAL_ENV": str(VENV), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
@@ -415,28 +455,37 @@ def write_kernel_config():
 
 def data(options):
     prepare(not options.pip)
-    print("  ", last_line(do("the data", [PYTHON, "-m", "xmrlib.datasets"], why=last_line)))
+    get_data()
+
+
+def get_data(env=None):
+    print("  ", do("the data", [PYTHON, "-m", "xmrlib.datasets"], env).strip().splitlines()[-1].strip())
 
 
 def book(options):
     started = time.monotonic()
     data(options)
     with alone():
-        built = execute(options) and build(options)
-    if not built:
+        faults = execute()
+        built = (options.draft or not faults) and build(options)
+    if not built or (faults and not options.draft):
         raise Stop(f"the book has faults, printed above (full log: {LOG}); --draft builds it all the same")
     print(f"ok the book is built in {time.monotonic() - started:.0f} s: {HOME_PAGE.as_uri()}")
     if options.open:
         webbrowser.open(HOME_PAGE.as_uri())
 
 
-def execute(options):
-    """Run the notebooks that changed, on all cores, into the cache that the build reads."""
+def execute(*arguments, env=None):
+    """Run the notebooks that changed, on all cores; the faults, which are printed, each with notebook and cell."""
     with Step("the notebooks") as step:
-        code, output = capture([PYTHON, "book/_ext/execute.py"], step)
-    if code:
-        print(output)
-    return code == 0 or options.draft
+        code, output = capture([PYTHON, "book/_ext/execution.py", *arguments], step, env)
+    faults = [line for line in output.splitlines() if re.match(r"\S+\.(?:ipynb|md): ", line)] or [
+        cause(output)
+    ] * (code != 0)
+    for line in faults:
+        print("  ", line)
+    print("  ", output.splitlines()[-1])
+    return faults
 
 
 def build(options):
@@ -459,16 +508,58 @@ def build(options):
 
 
 def test(options):
-    """Unit and source tests with coverage, then every notebook. Arguments select among the former only."""
+    """Unit and source tests with coverage, then the notebooks that changed. Arguments select among the former."""
     data(options)
-    pytest = [PYTHON, "-m", "pytest", "-n", "2"]
+    if options.portability:
+        return pytest("tests/portability", *options.rest)
+    if options.cpu or options.words:
+        return test_notebooks(options)
+    chosen = ["-n", "2", "tests", "--ignore=tests/site", "--ignore=tests/portability", *options.rest]
     if options.rest:
-        return hand_over([*pytest, "tests", "--ignore=tests/site", *options.rest])
-    cover = ["--cov=xmrlib", "--cov-report=term-missing:skip-covered", "--cov-fail-under=95"]
-    codes = [hand_over([*pytest, "tests", "--ignore=tests/site", *cover])]
-    codes += [hand_over([*pytest, "--nbmake", "notebooks", "--nbmake-timeout=300"])]
-    if any(codes):
+        return pytest(*chosen)
+    code = pytest(*chosen, "--cov=xmrlib", "--cov-report=term-missing:skip-covered", "--cov-fail-under=95")
+    if test_notebooks(options) or code:
         raise Stop("tests failed, see above; one of them again: python run.py test -- -k NAME")
+
+
+def pytest(*arguments):
+    return hand_over([PYTHON, "-m", "pytest", *arguments])
+
+
+def test_notebooks(options):
+    """Exit code 1 if a notebook has a fault: those that changed, or those asked for, or all on another processor."""
+    notebooks = [str(Path(word).resolve()) for word in options.words]
+    with alone():
+        if options.cpu:
+            place = ROOT / "_build" / "cpu" / options.cpu
+            env = environment() | PROCESSORS[options.cpu] | {"XMRLIB_CACHE": str(place / "cache")}
+            get_data(env)
+            return bool(execute("--all", "--into", place.relative_to(ROOT) / "executed", *notebooks, env=env))
+        return bool(execute(*notebooks))
+
+
+def processor(blas, torch, mkl, onednn):
+    names = ("OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+    return dict(zip(names, (blas, torch, mkl, onednn), strict=True))
+
+
+PROCESSORS = {  # what makes numpy, scipy and torch compute as on this processor
+    "Nehalem": processor("Nehalem", "default", "SSE4_2", "SSE41"),
+    "Haswell": processor("Haswell", "avx2", "AVX2", "AVX2"),
+    "Zen": processor("Zen", "avx2", "AVX2", "AVX2"),
+    "SkylakeX": processor("SkylakeX", "avx512", "AVX512", "AVX512_CORE"),
+}
+
+
+def lint(options):
+    """Form, types and floors; every tool has its say before the result."""
+    prepare(not options.pip)
+    form = [["ruff", "check", *["--fix"] * options.fix], ["ruff", "format", *["--check"] * (not options.fix)]]
+    floors = ["-c", "from importlinter.cli import lint_imports_command as main; main()"]
+    commands = [*(["-m", *tool] for tool in [*form, ["mypy"]]), floors]
+    failed = [command for command in commands if hand_over([PYTHON, *command])]
+    if failed:
+        raise Stop("faults, see above; python run.py lint --fix corrects some of them")
 
 
 def check(options):
@@ -495,14 +586,23 @@ def doctor(options):
 
 
 def clean(options):
-    """Remove what was built. The data and the features in the reader's cache folder stay."""
-    caches = ["_build", "build", "xmrlib.egg-info", ".pytest_cache", ".ruff_cache", ".hypothesis", "htmlcov"]
-    for path in [*map(ROOT.joinpath, caches + [".venv"] * options.all)]:
-        if path.is_dir():
+    """Remove what was built. The data and the features in the reader's cache folder stay; so does the lock file."""
+    caches = [
+        "_build",
+        "build",
+        "xmrlib.egg-info",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".mypy_cache",
+        ".hypothesis",
+    ]
+    caches += [".import_linter_cache", "htmlcov", *[".venv"] * options.all]
+    with alone():
+        for path in filter(Path.is_dir, map(ROOT.joinpath, caches)):
             shutil.rmtree(path)
             print(f"removed {path}")
-    for path in [*ROOT.glob(".coverage*"), *ROOT.glob("run.log"), *ROOT.glob(".run.lock")]:
-        path.unlink()
+        for path in [*ROOT.glob(".coverage*"), *ROOT.glob("run.log")]:
+            path.unlink()
 
 
 def lock(options):
@@ -532,7 +632,15 @@ def lock(options):
     print(f"ok {target}: {len(re.findall('^[a-z0-9]', target.read_text(), re.MULTILINE))} packages")
 
 
-COMMANDS = {f.__name__: f for f in (book, test, check, lab, data, doctor, clean, lock)}
+def new(options):
+    """Begin a notebook from the template, and enter it in the table of contents."""
+    if len(options.words) != 1:
+        raise Stop("name the new notebook, as in: python run.py new ch03_fusion/early_fusion")
+    prepare(not options.pip)
+    print("  ", do("new notebook", [PYTHON, "book/_ext/new_notebook.py", *options.words]).strip())
+
+
+COMMANDS = {f.__name__: f for f in (book, test, check, lint, lab, new, data, doctor, clean, lock)}
 
 
 def parse(arguments):
@@ -542,9 +650,13 @@ def parse(arguments):
         prog="run.py", usage="python run.py COMMAND [options] [-- arguments]", add_help=False
     )
     parser.add_argument("command", choices=COMMANDS)
-    for flag in ("--open", "--draft", "--pip", "--all", "--upgrade"):
+    parser.add_argument("words", nargs="*")
+    for flag in ("--open", "--draft", "--portability", "--fix", "--pip", "--all", "--upgrade"):
         parser.add_argument(flag, action="store_true")
+    parser.add_argument("--cpu", choices=PROCESSORS)
     options = parser.parse_args(arguments[:cut])
+    if options.words and options.command not in ("test", "new"):
+        parser.error(f"{options.command} takes no {' '.join(options.words)}")
     options.rest = arguments[cut + 1 :]
     return options
 
@@ -567,7 +679,14 @@ def main(arguments):
         return 1
 
 
+def stop(number, frame):
+    """A request to end is answered as Ctrl-C is: what was started is ended first."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
+        signal.signal(getattr(signal, name), stop)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
     sys.exit(main(sys.argv[1:]))
