@@ -143,7 +143,9 @@ def search(index: LiveIndex, sentence: str, k: int = 10) -> tuple[np.ndarray, np
     """
     rows = [index.place[word] for word in words_of(index, sentence)]
     if not index.word_vectors[rows].any():
-        raise _expect.fail("sentence", repr(sentence), "at least one word of the vocabulary that is no stop word")
+        raise _expect.fail(
+            "sentence", repr(sentence), "at least one word of the vocabulary that is no stop word"
+        )
     k = _expect.integer("k", k, 1, len(index.picture_vectors))
     query = index.word_vectors[rows].sum(axis=0, dtype=np.int64)
     scores = index.picture_vectors.astype(np.int64) @ query
@@ -223,7 +225,9 @@ def _english_words(text: str) -> dict[str, float]:
     mentioned = sorted(set(re.findall("[a-z]+", text)))
     pool = [i for i, word in enumerate(glove.index_to_key[:50_000]) if re.fullmatch("[a-z]{2,}", word)]
     unit = glove.get_normed_vectors()
-    nearest, _ = similarity.topk(unit[pool], unit[[glove.key_to_index[w] for w in mentioned if w in glove]], 1)
+    nearest, _ = similarity.topk(
+        unit[pool], unit[[glove.key_to_index[w] for w in mentioned if w in glove]], 1
+    )
     near = [pool[i] for i in np.argsort(-nearest[:, 0], kind="stable")[: len(mentioned) + _NEAR]]
     words = {glove.index_to_key[i] for i in [*near, *pool[:_FREQUENT]]}
     words |= {*mentioned, *ENGLISH_STOP_WORDS, *"abcdefghijklmnopqrstuvwxyz"}
@@ -240,7 +244,11 @@ def _chinese_words(text: str) -> tuple[dict[str, float], set[str]]:
     total = sum(count.values())
     cost = {word: round(4 * math.log(total / times)) for word, times in count.items()}
     mentioned = [word for run in re.findall("[\u4e00-\u9fff]+", text) for word in cheapest_words(run, cost)]
-    words = {*sorted(count, key=lambda word: (-count[word], word))[:_FREQUENT_ZH], *mentioned, *"".join(mentioned)}
+    words = {
+        *sorted(count, key=lambda word: (-count[word], word))[:_FREQUENT_ZH],
+        *mentioned,
+        *"".join(mentioned),
+    }
     probability = {word: count.get(word, 1) / total for word in words}
     empty = {word for word, _, tag in entries if _is_empty(word, tag, count[word] / total)}
     return dict(sorted(probability.items(), key=lambda item: (-item[1], item[0]))), empty

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -356,28 +356,39 @@ def spectrogram(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
 
 
 def similarities(
-    scores: np.ndarray, rows: Sequence[str], columns: Sequence[str], ax: Axes | None = None
+    blocks: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequence[str], ax: Axes | None = None
 ) -> Axes:
-    """Scores (r, c) as a grid of colours with named rows and columns; a dot marks the best of each row (chapter 1).
+    """Grids of scores (r, c) side by side in one scale of colours; a dot marks the best of each row (chapter 1).
 
-    Raises ``ValueError`` for scores that are not finite and for another number of names.
+    ``blocks`` maps a title to the scores of the same ``rows`` and ``columns``. Raises ``ValueError`` for no block, for
+    scores that are not finite, and for another number of names.
 
-    >>> ax = similarities(np.eye(2), ["cat", "dog"], ["cat", "dog"])
-    >>> ax.collections[0].get_offsets().tolist()
-    [[0.0, 0.0], [1.0, 1.0]]
+    >>> ax = similarities({"captions": np.eye(2), "sounds": np.ones((2, 2))}, ["cat", "dog"], ["cat", "dog"])
+    >>> [text.get_text() for text in ax.texts]
+    ['captions', 'sounds']
     """
-    scores = _expect.matrix("scores", scores)
-    _expect.equal("length", "rows", len(rows), "scores", len(scores))
-    _expect.equal("length", "columns", len(columns), "scores.T", scores.shape[1])
+    grids = {title: _expect.matrix(title, scores) for title, scores in blocks.items()}
+    if not grids:
+        raise _expect.fail("blocks", "empty", "a dict of title -> scores")
+    for title, grid in grids.items():
+        _expect.equal("shape", title, grid.shape, "rows and columns", (len(rows), len(columns)))
     if ax is None:
-        _, ax = plt.subplots(figsize=(5, 5))
-    mesh = ax.imshow(scores, cmap="cividis")
-    ax.scatter(
-        scores.argmax(axis=1), np.arange(len(scores)), s=60, color="white", edgecolor="black", zorder=2
-    )
-    ax.set_xticks(range(len(columns)), columns, rotation=90)
+        _, ax = plt.subplots(figsize=(7, 3.6))
+    limits = {"vmin": min(g.min() for g in grids.values()), "vmax": max(g.max() for g in grids.values())}
+    starts = [i * (len(columns) + 0.6) for i in range(len(grids))]
+    for (title, grid), x in zip(grids.items(), starts, strict=True):
+        box = (x - 0.5, x + len(columns) - 0.5, len(rows) - 0.5, -0.5)
+        mesh = ax.imshow(grid, cmap="cividis", extent=box, **limits)
+        ax.scatter(
+            x + grid.argmax(axis=1), range(len(rows)), s=36, color="white", edgecolor="black", zorder=2
+        )
+        ax.text(x + len(columns) / 2 - 0.5, -0.7, title, ha="center", va="bottom")
+    places = [x + column for x in starts for column in range(len(columns))]
+    ax.set(xlim=(-0.5, places[-1] + 0.5), ylim=(len(rows) - 0.5, -0.5))
+    ax.set_xticks(places, list(columns) * len(grids), rotation=90)
     ax.set_yticks(range(len(rows)), rows)
-    ax.figure.colorbar(mesh, ax=ax, shrink=0.8)
+    ax.figure.colorbar(mesh, ax=ax, shrink=0.8, label="score")
+    ax.spines[:].set_visible(False)
     return ax
 
 

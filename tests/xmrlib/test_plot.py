@@ -46,7 +46,7 @@ EVERY = {
     "leaderboard": lambda ax: plot.leaderboard([("CCA", 0.2, (0.1, 0.3))], chance=0.1, ceiling=0.9, ax=ax),
     "waveform": lambda ax: plot.waveform(np.sin(np.arange(4000)), 8000, ax=ax),
     "spectrogram": lambda ax: plot.spectrogram(np.sin(np.arange(4000)), 8000, ax=ax),
-    "similarities": lambda ax: plot.similarities(np.eye(2), ["cat", "dog"], ["cat", "dog"], ax=ax),
+    "similarities": lambda ax: plot.similarities({"a": np.eye(2)}, ["cat", "dog"], ["cat", "dog"], ax=ax),
     "intervals": lambda ax: plot.intervals([("CCA", "R@1", 0.2, (0.1, 0.3))], ax=ax),
 }
 
@@ -340,27 +340,33 @@ def test_silence_is_drawn():
 # ---- grids and intervals ----
 
 
-def test_the_grid_marks_the_best_of_each_row():
-    """Protects the reading of the grid: row by row, names where they belong, colours of the scores."""
-    scores = np.array([[0.1, 0.9, 0.3], [0.5, 0.2, 0.4]])
-    ax = plot.similarities(scores, ["cat", "dog"], ["a", "b", "c"])
-    np.testing.assert_array_equal(ax.images[0].get_array(), scores)
-    assert ax.collections[0].get_offsets().tolist() == [[1, 0], [0, 1]]
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+def test_the_grids_mark_the_best_of_each_row():
+    """Protects the reading of the grids: row by row, names where they belong, one scale of colours for all."""
+    one, two = np.array([[0.1, 0.9, 0.3], [0.5, 0.2, 0.4]]), np.array([[2.0, 0, 0], [0, 0, 1]])
+    ax = plot.similarities({"one": one, "two": two}, ["cat", "dog"], ["a", "b", "c"])
+    for image, scores in zip(ax.images, (one, two), strict=True):
+        np.testing.assert_array_equal(image.get_array(), scores)
+        assert image.get_clim() == (0, 2)
+    dots = np.concatenate([c.get_offsets() for c in ax.collections[:2]])
+    names = {
+        round(place, 6): label.get_text()
+        for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    }
+    assert [(names[round(x, 6)], y) for x, y in dots] == [("b", 0), ("a", 1), ("a", 0), ("c", 1)]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
-    ("scores", "rows", "columns", "message"),
+    ("blocks", "message"),
     [
-        (np.full((1, 1), np.nan), ["a"], ["b"], r"scores\[0, 0\] is nan"),
-        (np.eye(2), ["a"], ["a", "b"], "rows and scores differ"),
-        (np.eye(2), ["a", "b"], ["a"], "columns and scores.T differ"),
+        ({}, "blocks is empty"),
+        ({"x": np.full((1, 1), np.nan)}, r"x\[0, 0\] is nan"),
+        ({"x": np.ones((2, 1))}, "x and rows and columns differ in shape"),
     ],
 )
-def test_the_grid_names_bad_input(scores, rows, columns, message):
+def test_the_grids_name_bad_input(blocks, message):
     with pytest.raises(ValueError, match=message):
-        plot.similarities(scores, rows, columns)
+        plot.similarities(blocks, ["cat"], ["cat"])
 
 
 def test_intervals_stand_on_the_line_of_their_measure():

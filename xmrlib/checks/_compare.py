@@ -153,14 +153,21 @@ def agrees(
         difference = _compared(got, expected, tolerance)
         if difference is not None:
             shown = _arguments(oracle, case)
-            return Result("wrong", _report(f"{number} of {len(cases)}", shown, got, expected, difference, hint))
+            return Result(
+                "wrong", _report(f"{number} of {len(cases)}", shown, got, expected, difference, hint)
+            )
         changed = changed or _compared(arguments, case, 0) is not None
     note = " But the function changes its input; let it work on a copy." if changed else ""
     return Result("right", f"{len(cases)} case{'s agree' if len(cases) > 1 else ' agrees'}.{note}")
 
 
 def _report(which: str, shown: str, got: Any, expected: Any, difference: str, hint: str) -> str:
-    lines = [f"Case {which} differs.", f"input: {shown}", f"got: {_show(got)}", f"expected: {_show(expected)}"]
+    lines = [
+        f"Case {which} differs.",
+        f"input: {shown}",
+        f"got: {_show(got)}",
+        f"expected: {_show(expected)}",
+    ]
     return "\n".join(lines + [line for line in (difference, hint) if line and line not in _PLAIN])
 
 
