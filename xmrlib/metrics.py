@@ -539,7 +539,7 @@ def _tied_ranks(
     first = np.ones(len(query), bool)
     first[1:] = (found[1:] < edge[:-1] if down else found[:-1] > edge[1:]) | (query[1:] != query[:-1])
     start, tie = np.flatnonzero(first), np.cumsum(first) - 1
-    stop = np.append(start[1:], len(query)) if down else start
+    stop = np.append(start, len(query))[1:] if down else start
     items = _items_ahead(ascending, query[start], edge[stop - down], "left" if down else "right")
     ranks = np.arange(1, len(query) + 1) + (items - stop)[tie]
     return ranks, gains[np.lexsort((gains if down else -gains, tie))]
