@@ -28,14 +28,17 @@ ENDINGS = [
     ("ing", "e"), ("ing", ""), ("iest", "y"), ("est", "e"), ("est", ""), ("ier", "y"), ("er", "e"), ("er", ""),
 ]  # fmt: skip
 """English endings and what stands in their place in the simple form: flies -> fly, wolves -> wolf, hoping -> hope."""
+IRREGULAR = {"geese": "goose", "mice": "mouse", "teeth": "tooth", "feet": "foot", "oxen": "ox", "dice": "die"}
 
 _DIMENSIONS = 64
 _FREQUENT, _NEAR, _FREQUENT_ZH = 9_000, 3_000, 7_000
 _SMOOTHING = 1e-3  # "a" of Arora et al. 2017: weight = a / (a + probability of the word)
 _SAME = 0.8  # cosine from which an inflected form is left to its simple form
-_THINGS = set("bill bottom cry empty fill fire front full mill mine side system thick thin top".split())
-_EMPTY = set("c e k o p r u ud ug uj ul uv uz y".split())  # tags of jieba: conjunctions, pronouns, particles
-_EMPTY_IF_FREQUENT = set("d f q v".split())  # adverbs, places, measure words, verbs
+_THINGS = {  # words of scikit-learn's list that do say something about a picture
+    "bill", "bottom", "cry", "empty", "fill", "fire", "front", "full", "mill", "mine", "side", "thick", "thin", "top",
+}  # fmt: skip
+_EMPTY = {"c", "e", "k", "o", "p", "r", "u", "ud", "ug", "uj", "ul", "uv", "uz", "y"}  # jieba's tags: 的, 和, 我, ...
+_EMPTY_IF_FREQUENT = {"d", "f", "q", "v"}  # adverbs, places, measure words, verbs
 _NUMERALS = set("零一二两三四五六七八九十百千万亿半几多数每第")
 _RUN = re.compile(r"[a-z]+|[\u4e00-\u9fff]+|[^\W_a-z\u4e00-\u9fff]+")
 
@@ -105,6 +108,8 @@ def _known(words: Mapping[str, object], word: str) -> str | None:
 
 def simple_forms(word: str) -> Iterator[str]:
     """What an English word may be a form of, best guess first; a doubled last letter may be single."""
+    if word in IRREGULAR:
+        yield IRREGULAR[word]
     for ending, instead in ENDINGS:
         stem = word.removesuffix(ending) + instead
         if word.endswith(ending) and len(stem) > 2:
