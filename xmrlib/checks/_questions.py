@@ -50,7 +50,9 @@ class Question:
     def __repr__(self) -> str:
         lines = [textwrap.fill(self.text, 80)]
         for letter, option in zip(_LETTERS, self.options, strict=False):
-            lines.append(textwrap.fill(f"{letter}) {option.text}", 80, initial_indent="  ", subsequent_indent="     "))
+            lines.append(
+                textwrap.fill(f"{letter}) {option.text}", 80, initial_indent="  ", subsequent_indent="     ")
+            )
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

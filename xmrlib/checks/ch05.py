@@ -69,10 +69,17 @@ def _disagree(answer: Any) -> Result:
         if hits is None:
             return Result("wrong", f"{name} should be eight entries, 0 or 1, of which three are 1")
     (rr_a, ap_a), (rr_b, ap_b) = ((Fraction(1, p[0]), _average_precision(p)) for p in places)
-    parts = [("a does not win on reciprocal rank", rr_a <= rr_b), ("b does not win on average precision", ap_a >= ap_b)]
+    parts = [
+        ("a does not win on reciprocal rank", rr_a <= rr_b),
+        ("b does not win on average precision", ap_a >= ap_b),
+    ]
     failed = [part for part, fails in parts if fails]
     shown = f"reciprocal rank {rr_a} and {rr_b}, average precision {float(ap_a):.3f} and {float(ap_b):.3f}"
-    return Result("wrong", f"{'; '.join(failed)}: {shown}") if failed else Result("right", shown.capitalize() + ".")
+    return (
+        Result("wrong", f"{'; '.join(failed)}: {shown}")
+        if failed
+        else Result("right", shown.capitalize() + ".")
+    )
 
 
 def _is_list(x: Any) -> bool:
@@ -176,7 +183,9 @@ def _witness(answer: Any) -> Result:
     first = np.zeros(4, dtype=int)
     cases = [(bit, first, rule, t) for t in (0.0, 1e-6) for rule in ("optimistic", "pessimistic")]
     cases += [(small, first[:2], rule, 1e-6) for rule in ("optimistic", "pessimistic")]
-    cases += [(np.array([[0.2, 1.005, 1.0]]), np.array([2]), rule, 0.01) for rule in ("optimistic", "pessimistic")]
+    cases += [
+        (np.array([[0.2, 1.005, 1.0]]), np.array([2]), rule, 0.01) for rule in ("optimistic", "pessimistic")
+    ]
     return agrees(answer, _r1, cases)
 
 
