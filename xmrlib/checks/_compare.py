@@ -301,16 +301,19 @@ def _how(g: np.ndarray, e: np.ndarray) -> str:
         return "a finite number is expected; is there a division by zero?"
     if e.dtype.kind == "f" and _rounded(g, e):
         return _ROUNDED
-    if e.dtype.kind == "f" and e.size and 0 < e.max() <= 1 < g.max() and _rounded(g / 100, e, 1e-9):
+    if e.dtype.kind == "f" and g.any() and np.allclose(g / 100, e, 0.01, 0):
         return "a share between 0 and 1 is expected, not per cent"
     return "too large" if (g >= e).all() else "too small" if (g <= e).all() else "another value"
 
 
-def _rounded(g: np.ndarray, e: np.ndarray, slack: float = 0.0) -> bool:
-    """Whether g has d decimals, at least two, and is nearer to e than one unit of the last."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        near = [np.abs(g - e).max(initial=0) < 10.0**-d + slack for d in range(2, 9)]
-        return any(ok and np.allclose(g, np.round(g, d), 0, 1e-12) for d, ok in enumerate(near, 2))
+def _rounded(g: np.ndarray, e: np.ndarray) -> bool:
+    """Whether g is e with d decimals, at least two, rounded or cut."""
+    slack = 1e-7 if g.dtype in _SINGLE else 1e-12
+    for power in 10.0 ** np.arange(2, 9):
+        near = (np.round(e * power) / power, np.trunc(e * power) / power)
+        if g.any() and any(np.allclose(g, x, slack, 0) for x in near):
+            return True
+    return False
 
 
 def _unlike(g: np.ndarray, e: np.ndarray, tolerance: float) -> np.ndarray:
