@@ -178,14 +178,15 @@ class _Result:
 
 def _keys(items: Any) -> list[bytes]:
     """The key of each item: the sha256 of its content, or of the digest that stands for it."""
-    parts = getattr(items, "digests", items)
-    if parts is not items:
-        _expect.equal("length", "items", len(items), "items.digests", len(parts))
-        right = all(isinstance(digest, str) for digest in parts)
+    digests = getattr(items, "digests", None)
+    if digests is not None:
+        _expect.equal("length", "items", len(items), "items.digests", len(digests))
+        right, parts = all(isinstance(digest, str) for digest in digests), [("digest", d) for d in digests]
     elif isinstance(items, np.ndarray):
-        right = _is_plain(items) and items.ndim > 1
+        right, parts = _is_plain(items) and items.ndim > 1, items
     else:
         right = isinstance(items, list | tuple) and all(isinstance(i, str) or _is_sound(i) for i in items)
+        parts = items
     if not right or len(parts) == 0:
         kinds = (
             "a list of str, a list of sounds (1-D float arrays), a stack of arrays, or an object with digests"
@@ -213,7 +214,9 @@ def _compute(
             _expect.equal(
                 "length", "the items", len(keys), "the rows computed", len(rows) if rows.ndim else 0
             )
-            yield dict(zip(keys, rows, strict=True))
+            yield {
+                key: rows[i, ...] for i, key in enumerate(keys)
+            }  # not rows[i]: a number forgets its byte order
             bar.update(len(keys))
 
 
