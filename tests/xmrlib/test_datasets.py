@@ -466,12 +466,12 @@ def test_places_of_other_systems(monkeypatch):
     assert stamps.RELEASE.system() == [Path("P/TuxPaint/data/stamps")]
 
 
-def test_sources_are_the_authors_and_the_archive():
+def test_sources_are_the_archive_and_the_authors():
     """The stamps come from addresses that stay, each with its hash and size."""
     hosts = [urllib.parse.urlsplit(source.url) for source in stamps.RELEASE.sources]
     assert [(url.scheme, url.hostname) for url in hosts] == [
-        ("https", "downloads.sourceforge.net"),
         ("https", "snapshot.debian.org"),
+        ("https", "downloads.sourceforge.net"),
     ]
     assert all(len(source.sha256) == 64 and source.size > 1e8 for source in stamps.RELEASE.sources)
 
