@@ -107,7 +107,7 @@ def _drawn(path: Path, side: int, trusted: bool) -> bytes:
     """An SVG as PNG. The drawing program may crash, hang or fill the memory: then it is another process that ends."""
     if trusted:
         return _svg.draw(side, path=str(path))
-    command = [sys.executable, "-I", _svg.__file__, str(side), str(_SVG_SECONDS)]
+    command = [sys.executable, "-P", _svg.__file__, str(side), str(_SVG_SECONDS)]
     try:
         with path.open("rb") as file:
             done = subprocess.run(command, stdin=file, capture_output=True, timeout=_SVG_SECONDS, check=False)

@@ -374,6 +374,12 @@ def test_layouts(collection, release, tmp_path, layout):
     """The folder of a Debian prefix, of the Windows program, of the unpacked tarball, and the stamps themselves."""
     shutil.copytree(collection, tmp_path / "here" / layout)
     assert len(load_stamps(tmp_path / "here")) == 6
+    (tmp_path / "here" / layout / "town/house.txt").write_text("A home.\n")
+    with pytest.raises(MissingDataError) as caught:
+        load_stamps(tmp_path / "here")
+    assert (
+        str(caught.value).count("is not tuxpaint-stamps") == 1
+    )  # only the place where the stamps are is blamed
 
 
 def test_nothing_found_names_both_ways(release, cache, monkeypatch, tmp_path):
