@@ -39,7 +39,9 @@ def examine(version: str, paths: Sequence[Path], look: Callable[[Path], object])
     with (
         _Memory(version) as memory,
         ThreadPoolExecutor(THREADS) as pool,
-        tqdm(total=len(paths), desc="checking files", delay=DELAY, leave=False, ncols=79) as bar,
+        tqdm(
+            total=len(paths), desc="checking files", delay=DELAY, mininterval=0.5, leave=False, ncols=79
+        ) as bar,
     ):
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start : start + _CHUNK]
@@ -83,9 +85,7 @@ class _Memory:
         with self._harmless():
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._file, timeout=30)
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, state TEXT, sha256 TEXT)"
-            )
+            self._run("CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, state TEXT, sha256 TEXT)")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,24 +103,27 @@ class _Memory:
                 with contextlib.suppress(OSError):
                     self._file.unlink()  # damaged: the next call begins a new one
 
+    def _run(self, query: str, *values: str) -> tuple[str, ...] | None:
+        return None if self._db is None else self._db.execute(query, values).fetchone()
+
     def recall(self, states: dict[Path, str]) -> dict[Path, str]:
         """Of these files those that are as they were."""
-        found = {}
+        found: dict[Path, str] = {}
         with self._harmless():
-            for path, state in states.items() if self._db is not None else ():
-                row = self._db.execute(
-                    "SELECT state, sha256 FROM seen WHERE key = ?", (self._key(path),)
-                ).fetchone()
-                if row is not None and row[0] == state:
-                    found[path] = row[1]
+            for path, state in states.items():
+                row = self._run("SELECT sha256 FROM seen WHERE key = ? AND state = ?", self._key(path), state)
+                found |= {path: row[0]} if row else {}
         return found
 
     def keep(self, states: dict[Path, str], digests: dict[Path, str | Exception]) -> None:
         """Remember these files."""
-        rows = [(self._key(path), state, digests[path]) for path, state in states.items()]
-        if self._db is not None and rows:
-            with self._harmless(), self._db:
-                self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+        with self._harmless():
+            for path, state in states.items():
+                self._run(
+                    "INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", self._key(path), state, str(digests[path])
+                )
+            if self._db is not None:
+                self._db.commit()
 
     def _key(self, path: Path) -> str:
         return f"{self._version}: {os.path.abspath(path)!a}"  # !a: a name need not be UTF-8

@@ -16,10 +16,11 @@ __all__ = ["draw", "refuse"]
 DEEPEST, MEMORY = 200, 1 << 30  # levels of elements; bytes
 
 
-def draw(side: int, **source: str) -> bytes:
-    """The PNG of ``svg_path`` or ``svg_string``, which fits into `side` pixels."""
+def draw(side: int, svg: str | None = None, path: str | None = None) -> bytes:
+    """The PNG, fit into `side` pixels, of the text or the file of an SVG."""
     # no system fonts: the same pixels on every computer; sizes in pt and mm are refused without dpi
-    return bytes(resvg_py.svg_to_bytes(width=side, height=side, dpi=96, skip_system_fonts=True, **source))
+    png = resvg_py.svg_to_bytes(svg, path, width=side, height=side, dpi=96, skip_system_fonts=True)
+    return bytes(png)
 
 
 def refuse(svg: str) -> None:
@@ -61,7 +62,7 @@ def _main(side: int, seconds: int) -> int:
     try:
         svg = sys.stdin.buffer.read().decode().removeprefix("\ufeff")
         refuse(svg)
-        sys.stdout.buffer.write(draw(side, svg_string=svg))
+        sys.stdout.buffer.write(draw(side, svg))
     except (ValueError, expat.ExpatError, MemoryError) as error:
         print(str(error) or type(error).__name__, file=sys.stderr)
         return 1

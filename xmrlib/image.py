@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import overload
+from typing import SupportsIndex
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from . import _expect, _files, _svg, store
 
-__all__ = ["Pictures", "color_histogram", "inspect", "load", "open_picture"]
+__all__ = ["Pictures", "color_histogram", "inspect", "load"]
 
 VERSION = "image.load 2"
 """Part of the key of everything that is computed from loaded pictures; a new number where pixels change."""
@@ -46,7 +46,7 @@ def load(path: str | os.PathLike[str], size: int = 224, trusted: bool = False) -
     size = _expect.integer("size", size, 8)
     picture = _cropped(path, size, trusted)
     scale = _FILL * size / max(picture.size)
-    shape = tuple(max(1, round(side * scale)) for side in picture.size)
+    shape = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     picture = picture.convert("RGBa").resize(shape, Image.Resampling.LANCZOS).convert("RGBA")
     canvas = Image.new("RGBA", (size, size), "white")
     canvas.alpha_composite(picture, ((size - shape[0]) // 2, (size - shape[1]) // 2))
@@ -54,7 +54,7 @@ def load(path: str | os.PathLike[str], size: int = 224, trusted: bool = False) -
 
 
 def _cropped(path: str | os.PathLike[str], size: int, trusted: bool = False) -> Image.Image:
-    picture = open_picture(path, size, trusted)
+    picture = _opened(path, size, trusted)
     box = picture.getchannel("A").getbbox()
     if box is None:
         raise ValueError(f"path = {str(path)!r}: expected a picture, got one that is wholly transparent")
@@ -71,13 +71,8 @@ def inspect(path: str | os.PathLike[str], trusted: bool = False) -> None:
     _cropped(path, 16, trusted)
 
 
-def open_picture(path: str | os.PathLike[str], size: int = 224, trusted: bool = False) -> Image.Image:
-    """The decoded RGBA picture, fit for showing at `size` pixels; errors as `load` for a broken file (chapter 1).
-
-    >>> open_picture("no such file.png")
-    Traceback (most recent call last):
-    FileNotFoundError: path = 'no such file.png': expected a picture file
-    """
+def _opened(path: str | os.PathLike[str], size: int, trusted: bool) -> Image.Image:
+    """The decoded RGBA picture, fit for showing at `size` pixels."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"path = {str(path)!r}: expected a picture file")
@@ -111,8 +106,8 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 def _drawn(path: Path, side: int, trusted: bool) -> bytes:
     """An SVG as PNG. The drawing program may crash, hang or fill the memory: then it is another process that ends."""
     if trusted:
-        return _svg.draw(side, svg_path=str(path))
-    command = [sys.executable, "-I", _svg.__file__, str(side), str(_SVG_SECONDS)]
+        return _svg.draw(side, path=str(path))
+    command = [sys.executable, "-P", _svg.__file__, str(side), str(_SVG_SECONDS)]
     try:
         with path.open("rb") as file:
             done = subprocess.run(command, stdin=file, capture_output=True, timeout=_SVG_SECONDS, check=False)
@@ -125,7 +120,7 @@ def _drawn(path: Path, side: int, trusted: bool) -> bytes:
     return done.stdout
 
 
-class Pictures(Sequence[np.ndarray]):
+class Pictures:
     """Picture files that are loaded when they are asked for, so that a folder of any length fits (chapter 1).
 
     ``pictures[3]`` is one picture by `load`, (size, size, 3) uint8; ``pictures[2:5]``, ``pictures[[7, 0]]`` and
@@ -153,12 +148,8 @@ class Pictures(Sequence[np.ndarray]):
     def __repr__(self) -> str:
         return f"<Pictures: {len(self)} of {self.size} x {self.size}>"
 
-    @overload
-    def __getitem__(self, items: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, items: slice | Sequence[int] | np.ndarray) -> np.ndarray: ...
-    def __getitem__(self, items: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        if hasattr(items, "__index__") and not isinstance(items, np.ndarray):
+    def __getitem__(self, items: SupportsIndex | slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        if isinstance(items, SupportsIndex) and not isinstance(items, np.ndarray):
             return self._load(operator.index(items))
         numbers = np.arange(len(self))[items] if isinstance(items, slice) else items
         numbers = _expect.items("items", numbers, len(self))

@@ -374,6 +374,12 @@ def test_layouts(collection, release, tmp_path, layout):
     """The folder of a Debian prefix, of the Windows program, of the unpacked tarball, and the stamps themselves."""
     shutil.copytree(collection, tmp_path / "here" / layout)
     assert len(load_stamps(tmp_path / "here")) == 6
+    (tmp_path / "here" / layout / "town/house.txt").write_text("A home.\n")
+    with pytest.raises(MissingDataError) as caught:
+        load_stamps(tmp_path / "here")
+    assert (
+        str(caught.value).count("is not tuxpaint-stamps") == 1
+    )  # only the place where the stamps are is blamed
 
 
 def test_nothing_found_names_both_ways(release, cache, monkeypatch, tmp_path):
@@ -466,12 +472,12 @@ def test_places_of_other_systems(monkeypatch):
     assert stamps.RELEASE.system() == [Path("P/TuxPaint/data/stamps")]
 
 
-def test_sources_are_the_authors_and_the_archive():
+def test_sources_are_the_archive_and_the_authors():
     """The stamps come from addresses that stay, each with its hash and size."""
     hosts = [urllib.parse.urlsplit(source.url) for source in stamps.RELEASE.sources]
     assert [(url.scheme, url.hostname) for url in hosts] == [
-        ("https", "downloads.sourceforge.net"),
         ("https", "snapshot.debian.org"),
+        ("https", "downloads.sourceforge.net"),
     ]
     assert all(len(source.sha256) == 64 and source.size > 1e8 for source in stamps.RELEASE.sources)
 

@@ -18,16 +18,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xmrlib.datasets import (
-    DownloadError,
-    MissingDataError,
-    Release,
-    Source,
-    __main__,
-    load_stamps,
-    release,
-    stamps,
-)
+from xmrlib.datasets import DownloadError, MissingDataError, __main__, load_stamps, release, stamps
+from xmrlib.datasets.release import Release, Source
 
 
 def make_tar(prefix: str, mode: str = "w:gz", evil: bool = False, count: int = 0, padding: int = 0) -> bytes:
@@ -272,7 +264,8 @@ def child(small: Release, limit: int = -1) -> list[str]:
     script = (
         "import sys\n"
         "from dataclasses import replace\n"
-        "from xmrlib.datasets import DownloadError, Source, stamps\n"
+        "from xmrlib.datasets import DownloadError, stamps\n"
+        "from xmrlib.datasets.release import Source\n"
         "url, sha256, size, manifest, limit = sys.argv[1:]\n"
         "source = Source(url, sha256, int(size))\n"
         "small = replace(stamps.RELEASE, name='small', version='1', manifest=manifest, sources=(source,))\n"

@@ -9,7 +9,6 @@
 from ._corrections import caption_corrections
 from ._errors import BadRowsError, DownloadError, MissingDataError
 from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
-from .release import Release, Source
 from .split import Split
 from .stamps import Stamp, Stamps, fetch_stamps, find_stamps, load_stamps
 from .wikipedia import Wikipedia, load_wikipedia
@@ -19,9 +18,7 @@ __all__ = [
     "CaptionedPictures",
     "DownloadError",
     "MissingDataError",
-    "Release",
     "Sounds",
-    "Source",
     "Split",
     "Stamp",
     "Stamps",

@@ -195,7 +195,7 @@ def manifest_line(name: str, hashes: Mapping[str, str]) -> str:
     """The line of an item: first half of the SHA-256 over its endings and files' SHA-256, number of files, name.
 
     >>> manifest_line("a/crow", {".png": "00", ".txt": "11"})
-    'ed8b36ec6b1e32ca69d9ce2a3e0b4ff6 2 a/crow'
+    '57e26780308a9f2aa954fea7b8bfbc80 2 a/crow'
     """
     lines = "".join(f"{ending} {hashes[ending]}\n" for ending in sorted(hashes))
     return f"{hashlib.sha256(lines.encode()).hexdigest()[:32]} {len(hashes)} {name}"
@@ -262,12 +262,11 @@ def _download(source: Source, path: Path, progress: bool) -> None:
     with path.open("wb") as file, _bar(source.size, progress) as bar:
         try:
             with requests.get(source.url, stream=True, timeout=SILENCE) as answer:
-                answer.raise_for_status()
+                if answer.status_code != 200:
+                    raise DownloadError(f"HTTP {answer.status_code}")
                 for chunk in _chunks(answer.raw, source.size):
                     file.write(chunk)
                     bar.update(len(chunk))
-        except requests.HTTPError as error:
-            raise DownloadError(f"HTTP {error.response.status_code}") from error
         except (requests.RequestException, HTTPError) as error:
             raise DownloadError(type(error).__name__) from error
     if _files.sha256(path) != source.sha256:

@@ -271,17 +271,17 @@ RELEASE = Release(
     manifest=packaged("stamps.sha256"),
     how="run `python run.py data`, or on Debian or Ubuntu `sudo apt install tuxpaint-stamps-default`, "
     "or set XMRLIB_STAMPS to a folder that has it",
-    sources=(  # the authors' release; Debian's package in its archive
-        Source(
-            "https://downloads.sourceforge.net/project/tuxpaint/tuxpaint-stamps/2022-06-04/tuxpaint-stamps-2022.06.04.tar.gz",
-            "842065576fae554358e00e51d71a492616a6490b12b592228067477c287a0bf8",
-            215_615_180,
-        ),
+    sources=(  # Debian's package in its archive; the authors' release
         Source(
             "https://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main/t/tuxpaint-stamps/"
             "tuxpaint-stamps-default_2022.06.04-1_all.deb",
             "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
             160_880_444,
+        ),
+        Source(
+            "https://downloads.sourceforge.net/project/tuxpaint/tuxpaint-stamps/2022-06-04/tuxpaint-stamps-2022.06.04.tar.gz",
+            "842065576fae554358e00e51d71a492616a6490b12b592228067477c287a0bf8",
+            215_615_180,
         ),
     ),
     inside=r"(?:usr/share/tuxpaint|[^/]+)/stamps",
