@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "array", "equal", "fail", "finite", "fraction", "integer", "items", "matrix", "number", "one_of", "vector",
+    "array", "equal", "fail", "finite", "fraction", "generator", "integer", "items", "matrix", "number", "one_of",
+    "vector",
 ]  # fmt: skip
 
 _KINDS = {
@@ -97,6 +98,11 @@ def fraction(name: str, value: Any) -> float:
     if not isinstance(value, (float, np.floating)) or not 0 < value < 1:
         raise fail(name, repr(value), "a number strictly between 0 and 1")
     return float(value)
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
+    """The same generator, or one made from a whole number of at least 0: chance is never without a seed."""
+    return value if isinstance(value, np.random.Generator) else np.random.default_rng(integer(name, value, 0))
 
 
 def one_of(name: str, value: Any, options: Iterable[Any]) -> Any:

@@ -101,9 +101,16 @@ def _row(
         "95 %": interval,
     }
     if other is not None:
-        test = metrics.paired_test(values, other)
-        row |= {"difference": test.difference, "95 % of it": (test.low, test.high), "p": test.p_value}
+        row |= _difference(values, other)
     return row
+
+
+def _difference(values: np.ndarray, other: np.ndarray) -> dict[str, object]:
+    """The columns of a comparison, empty for the system that the others are compared with."""
+    if np.array_equal(values, other):
+        return {"difference": None, "95 % of it": None, "p": None}
+    test = metrics.paired_test(values, other)
+    return {"difference": test.difference, "95 % of it": (test.low, test.high), "p": test.p_value}
 
 
 def chance(

@@ -418,13 +418,16 @@ def bootstrap_interval(
     seed: int | np.random.Generator = 0,
     statistic: Callable[[np.ndarray], float] = np.mean,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval (low, high) of a statistic over queries.
+    """The percentile bootstrap interval (low, high) of the mean over queries, or of another statistic.
 
     ``values (q,)`` are one measure of every query (`per_query`). Queries are drawn again with replacement,
-    ``n_resamples`` times; the interval holds the middle ``level`` of the statistics. It answers "what if other
-    queries of the same kind had been asked", with the model and the gallery as they are. Efron & Tibshirani
-    (1993), chapter 13; Sakai (2006) for retrieval. Raises ValueError for values that are not finite or empty,
-    level outside (0, 1) and n_resamples below 1. Introduced in chapter 5.
+    ``n_resamples`` times; the interval holds the middle ``level`` of the means. It answers "what if other
+    queries of the same kind had been asked", with the model and the gallery as they are. ``statistic`` is any
+    function from the values of one resample (q,) to a number, such as ``np.median``; it is called once per
+    resample, while means are computed together, a few MB of draws at a time. Efron & Tibshirani (1993),
+    chapter 13; Sakai (2006) for retrieval. Raises ValueError for values or statistics that are not finite,
+    no values, level outside (0, 1), n_resamples below 1 and a seed that is no whole number from 0 on or generator.
+    Introduced in chapter 5.
 
     >>> bootstrap_interval([0.0, 1.0] * 50)
     (0.4, 0.6)
@@ -432,9 +435,13 @@ def bootstrap_interval(
     values = _expect.vector("values", values)
     level = _expect.fraction("level", level)
     n_resamples = _expect.integer("n_resamples", n_resamples, 1)
-    rng = np.random.default_rng(seed)
-    draws = [statistic(values[rng.integers(len(values), size=len(values))]) for _ in range(n_resamples)]
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    rng = _expect.generator("seed", seed)
+    resamples = (values[rng.integers(len(values), size=shape)] for shape in _blocks(n_resamples, len(values)))
+    if statistic is np.mean:
+        draws = np.concatenate([block.mean(axis=1) for block in resamples])
+    else:
+        draws = np.array([statistic(resample) for block in resamples for resample in block], np.float64)
+    low, high = np.quantile(_expect.finite("statistic", draws), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
@@ -466,21 +473,23 @@ def paired_test(
     a, b = _expect.vector("a", a), _expect.vector("b", b)
     _expect.equal("length", "a", len(a), "b", len(b))
     n_permutations = _expect.integer("n_permutations", n_permutations, 1)
-    rng = np.random.default_rng(seed)
+    rng = _expect.generator("seed", seed)
     differences = a - b
+    total = differences.sum()
     # sums of the same numbers in another order differ by rounding: count those as reached
-    reached = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
-    count = sum(abs(flipped) >= reached for flipped in _flipped_sums(differences, n_permutations, rng))
+    reached = abs(total) - 1e-12 * np.abs(differences).sum()
+    count = 0
+    for rows, q in _blocks(n_permutations, len(differences)):
+        bits = np.unpackbits(rng.integers(256, size=(rows, -(-q // 8)), dtype=np.uint8), axis=1, count=q)
+        count += int(np.count_nonzero(np.abs(2 * (bits @ differences) - total) >= reached))
     low, high = bootstrap_interval(differences, seed=rng)
-    return PairedTest(float(differences.mean()), float((1 + count) / (1 + n_permutations)), low, high)
+    return PairedTest(float(differences.mean()), (1 + count) / (1 + n_permutations), low, high)
 
 
-def _flipped_sums(differences: np.ndarray, n: int, rng: np.random.Generator) -> Iterator[float]:
-    """n sums of the differences under random signs, drawn some MB at a time."""
-    rows = max(1, _BLOCK_BYTES // (8 * len(differences)))
-    for start in range(0, n, rows):
-        signs = rng.integers(0, 2, size=(min(rows, n - start), len(differences)), dtype=np.int8)
-        yield from (2.0 * signs - 1) @ differences
+def _blocks(n: int, columns: int) -> Iterator[tuple[int, int]]:
+    """Shapes of arrays of some MB of float64 that have n rows together."""
+    rows = max(1, _BLOCK_BYTES // (8 * columns))
+    return ((min(rows, n - start), columns) for start in range(0, n, rows))
 
 
 def _rank_block(

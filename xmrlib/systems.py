@@ -44,7 +44,9 @@ def words_and_colours(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 def search_box(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """The box of the page: a query is the sum of small word vectors, a picture what a CNN sees. Section 1.1."""
     index = live_search.build_index(stamps)
-    queries = np.stack([live_search.query_vector(index, text) for text in stamps.captions("en", split.test)])
+    words = [live_search.words_of(index, text) for text in stamps.captions("en", split.test)]
+    rows = [[index.place[word] for word in known] for known in words]
+    queries = np.stack([index.word_vectors[row].sum(axis=0, dtype=np.int64) for row in rows])
     return queries @ index.picture_vectors[split.test].astype(np.int64).T
 
 

@@ -34,7 +34,7 @@ def leaderboard_numbers() -> dict[str, float]:
                     place = f"{row['system']} {direction} {metric}"
                     table[place] = row[metric]
                     table |= {f"{place} 95 % {i}": x for i, x in enumerate(row["95 %"])}
-                    table[f"{place} against {against}"] = row["difference"]
+                    table[f"{place} against {against}"] = row["difference"] or 0.0
     return table
 
 

@@ -262,14 +262,44 @@ def test_bootstrap_interval_options():
     assert M.bootstrap_interval([True, True]) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("q", [1, 7, 60])
+@pytest.mark.parametrize("block_bytes", [1, 3000, 2**22])
+def test_means_computed_together_are_the_means_of_the_resamples(q, block_bytes, monkeypatch):
+    """Protects the fast path for means, and the seams between blocks of draws: any other statistic is called once
+    per resample, so the mean written by hand sees the same draws."""
+    monkeypatch.setattr(M, "_BLOCK_BYTES", block_bytes)
+    values, calls = np.random.default_rng(2).random(q), []
+
+    def mean(resample):
+        calls.append(resample.shape)
+        return sum(resample.tolist()) / len(resample)
+
+    together = M.bootstrap_interval(values, n_resamples=101)
+    assert together == pytest.approx(M.bootstrap_interval(values, n_resamples=101, statistic=mean), abs=EXACT)
+    assert calls == [(q,)] * 101
+
+
+def test_intervals_and_tests_need_little_memory():
+    """Protects long lists of queries: 2,000 resamples of 20,000 queries at once would take 320 MB."""
+    import tracemalloc
+
+    values = np.random.default_rng(3).random(20_000)
+    tracemalloc.start()
+    M.bootstrap_interval(values)
+    M.paired_test(values, values[::-1], n_permutations=2000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6  # blocks of 4 MB, and a few copies of them
+
+
 def test_paired_test_equals_all_sign_patterns():
-    """Protects the p-value: with 8 queries all 256 sign patterns can be listed; 20,000 draws come within 0.012
+    """Protects the p-value: with 8 or 11 queries all sign patterns can be listed; 20,000 draws come within 0.012
     (more than three standard errors of a share, sqrt(p (1 - p) / 20000) <= 0.0035)."""
     rng = np.random.default_rng(5)
-    for shift in (0.0, 0.3, 0.8):
-        a, b = rng.normal(shift, 1, 8), rng.normal(0, 1, 8)
+    for shift, q in ((0.0, 8), (0.3, 8), (0.8, 8), (0.3, 11)):
+        a, b = rng.normal(shift, 1, q), rng.normal(0, 1, q)
         d = a - b
-        signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1).T
+        signs = np.array(np.meshgrid(*[[-1, 1]] * q)).reshape(q, -1).T
         exact = np.mean(np.abs(signs @ d) >= abs(d.sum()) - 1e-12)
         result = M.paired_test(a, b, n_permutations=20_000)
         assert result.p_value == pytest.approx(exact, abs=0.012)
@@ -296,6 +326,13 @@ def test_paired_test_at_its_ends():
         (lambda: M.bootstrap_interval([[0.5]]), "values is an array of shape"),
         (lambda: M.bootstrap_interval([0.5], level=95), "level is 95; expected a number strictly between 0"),
         (lambda: M.bootstrap_interval([0.5], n_resamples=0), "n_resamples is 0; expected"),
+        (
+            lambda: M.bootstrap_interval([0.5], seed=None),
+            "seed is None; expected a whole number of at least 0",
+        ),
+        (lambda: M.bootstrap_interval([0.5], seed="5"), "seed is '5'; expected a whole number"),
+        (lambda: M.bootstrap_interval([0.5], statistic=lambda _: np.nan), r"statistic\[0\] is nan; expected"),
+        (lambda: M.paired_test([0.5], [0.5], seed=-1), "seed is -1; expected a whole number of at least 0"),
         (lambda: M.paired_test([0.5], [0.5, 0.6]), "a and b differ in length: 1 and 2"),
         (lambda: M.paired_test([0.5], [np.inf]), r"b\[0\] is inf"),
         (lambda: M.paired_test([0.5], [0.5], n_permutations=1.5), "n_permutations is 1.5; expected"),
