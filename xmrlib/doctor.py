@@ -199,7 +199,9 @@ def _ties() -> Row:
     relevant = np.eye(11, 302, dtype=bool)
     ranks = [metrics.rank(s, relevant, tolerance=1e-6).ranks for s in (scores, np.hstack([first, first]))]
     right = bool((ranks[0] == ranks[1]).all())
-    found = f"scores of equal items differ by {gap:.0e} of the largest and are {'' if right else 'not all '}tied"
+    found = (
+        f"scores of equal items differ by {gap:.0e} of the largest and are {'' if right else 'not all '}tied"
+    )
     return Row(right, "ties", found, "" if right else _REPORT)
 
 
@@ -227,7 +229,20 @@ def _disk() -> Row:
     return Row(free >= 1, "free disk", f"{free:.1f} GiB for the cache", todo)
 
 
-_CHECKS = (_system, _python, _packages, _versions, _torch, _data, _weights, _memory, _fonts, _ties, _cache, _disk)
+_CHECKS = (
+    _system,
+    _python,
+    _packages,
+    _versions,
+    _torch,
+    _data,
+    _weights,
+    _memory,
+    _fonts,
+    _ties,
+    _cache,
+    _disk,
+)
 
 if __name__ == "__main__":
     sys.exit(main())
