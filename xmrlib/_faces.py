@@ -19,8 +19,10 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba_array
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgb, to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 MIME = "application/vnd.xmrlib.{}+webp"
@@ -28,6 +30,12 @@ NARROW = 4.8  # inches: 12 points are 11.5 pixels where such a figure, with its 
 DARKEST, INK = 0.0077, 0.78  # luminance of the dark pages' ground, #121615, and of the lightest ink on it
 REDRAW: WeakKeyDictionary[Figure, Callable[[], Axes]] = WeakKeyDictionary()
 """How to draw a figure again at the width of ``rcParams["figure.figsize"]``, when a change of size is not enough."""
+
+PALETTE = {
+    "#0f766e": "#10a08f", "#D55E00": "#D55E00", "#0072B2": "#4c8dff", "#CC79A7": "#e28bbd", "#E69F00": "#E69F00",
+    "#56B4E9": "#7cc8f5", "#111827": "#dee4f8",
+}  # fmt: skip
+"""The line colours of the book and what stands for them on a dark page, both safe for colour-blind readers."""
 
 _COLORS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
 
@@ -68,13 +76,17 @@ def narrowed(figure: Figure) -> Iterator[Figure]:
     if figure in REDRAW:
         with mpl.rc_context({"figure.figsize": (NARROW, NARROW)}):
             small = REDRAW[figure]().figure
-        yield small
-        plt.close(small)
+        try:
+            yield small
+        finally:
+            plt.close(small)
         return
     width, height = figure.get_size_inches()
     figure.set_size_inches(min(width, NARROW), height)
-    yield figure
-    figure.set_size_inches(width, height)
+    try:
+        yield figure
+    finally:
+        figure.set_size_inches(width, height)
 
 
 @contextmanager
@@ -82,12 +94,14 @@ def darkened(figure: Figure) -> Iterator[None]:
     """The figure in light ink; its own colours come back afterwards."""
     figure.draw_without_rendering()  # ticks are made when they are drawn
     changes = [(artist, name, value) for artist in _inked(figure) for name, value in _colors(artist)]
-    for artist, name, value in changes:
-        light = on_dark(to_rgba_array(value))
-        getattr(artist, f"set_{name}")(light[0] if len(light) == 1 else light)
-    yield
-    for artist, name, value in changes:
-        getattr(artist, f"set_{name}")(value)
+    try:
+        for artist, name, value in changes:
+            light = on_dark(to_rgba_array(value))
+            getattr(artist, f"set_{name}")(light[0] if len(light) == 1 else light)
+        yield
+    finally:
+        for artist, name, value in changes:
+            getattr(artist, f"set_{name}")(value)
 
 
 def _colors(artist: Artist) -> Iterator[tuple[str, object]]:
@@ -102,11 +116,12 @@ def _inked(figure: Figure) -> Iterator[Artist]:
     """What has a colour of its own: no pictures, no colour maps, no texts on them."""
     artists: list[Artist] = figure.findobj()
     maps = [a for a in artists if getattr(a, "get_array", lambda: None)() is not None]
-    grounds = [ground.get_window_extent() for ground in maps]
+    grounds = [(a.axes, a.get_window_extent()) for a in maps if isinstance(a, AxesImage | QuadMesh)]
     for artist in artists:
         if isinstance(artist, Text):
             box = artist.get_window_extent()
-            if any(ground.contains((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for ground in grounds):
+            x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+            if any(axes is artist.axes and ground.contains(x, y) for axes, ground in grounds):
                 continue
             parts = (artist.get_bbox_patch(), getattr(artist, "arrow_patch", None))
             yield from (part for part in parts if part is not None)
@@ -115,20 +130,20 @@ def _inked(figure: Figure) -> Iterator[Artist]:
 
 
 def on_dark(rgba: np.ndarray) -> np.ndarray:
-    """Colours (n, 4) for a dark page: the same hue, and as much contrast with the ground as they have with white, or more.
+    """Colours (n, 4) for a dark page: those of `PALETTE` as it says, others of the same hue and contrast as on white.
 
-    Contrast c is that of WCAG 2.2: (lighter luminance + 0.05) / (darker luminance + 0.05). Since colours of little
-    contrast are harder to tell on a dark ground, c becomes 1 + 1.5 (c - 1), up to the lightest ink.
+    Contrast is that of WCAG 2.2: (lighter luminance + 0.05) / (darker luminance + 0.05).
     """
     linear = np.where(rgba <= 0.04045, rgba / 12.92, ((rgba + 0.055) / 1.055) ** 2.4)[:, :3]
-    contrast = 1.5 * 1.05 / (_luminance(linear) + 0.05) - 0.5
-    wanted = np.minimum(contrast * (DARKEST + 0.05) - 0.05, INK)
+    wanted = np.minimum(1.05 * (DARKEST + 0.05) / (_luminance(linear) + 0.05) - 0.05, INK)
     scaled = (linear + 0.05) * (wanted + 0.05) / (_luminance(linear) + 0.05) - 0.05
     top = np.maximum(
         scaled.max(axis=1, keepdims=True), 1
     )  # what is brighter than the screen is mixed with white
     linear = 1 - (1 - scaled / top) * (1 - wanted) / (1 - wanted / top)
     light = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055)
+    for known, partner in PALETTE.items():
+        light[(rgba[:, :3] == to_rgb(known)).all(axis=1)] = to_rgb(partner)
     return np.column_stack([np.clip(light, 0, 1), rgba[:, 3]])
 
 

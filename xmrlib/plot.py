@@ -37,7 +37,7 @@ __all__ = [
 ACCENT = "#0f766e"
 """The teal of the book."""
 
-COLORS = (ACCENT, "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#111827")
+COLORS = tuple(_faces.PALETTE)
 """Line colours, safe for colour-blind readers: Okabe and Ito (2008), with the book's teal for their green."""
 
 MARKS = {"hit": (ACCENT, "✓", "-"), "related": ("#B45309", "≈", "--"), "miss": ("#6b7280", "✗", ":")}

@@ -1,7 +1,11 @@
 """The figures: what is drawn is what was given, in a style that can be read."""
 
+import base64
 import io
-import warnings
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib
 
@@ -12,9 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba_array
+from PIL import Image
 
-from xmrlib import plot
+from xmrlib import _faces, datasets, plot
+
+ROOT = Path(__file__).parents[2]
+GROUND = "#121615"  # of the dark pages
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (7, 16, 16, 3), dtype=np.uint8)
 
@@ -29,6 +37,12 @@ def style():
 
 def texts(ax):
     return [t.get_text() for t in ax.texts]
+
+
+def saved(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight")
+    return file.getvalue()
 
 
 def inside(ax, artist):
@@ -99,32 +113,108 @@ def test_same_figure_same_file(name, form):
 # ---- style ----
 
 
-def test_chinese_is_drawn_where_a_font_is_installed():
-    if not plot.cjk_fonts():
-        pytest.skip("no font with Chinese characters is installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # matplotlib warns of every missing glyph
-        plot.gallery(PICTURES[:1], ["一只棕色的小狗"]).figure.canvas.draw()
+# what a figure of the book may be asked to draw; run without any font of the system
+DRAW = """
+import sys, warnings
+warnings.simplefilter("error")
+import matplotlib, numpy as np
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+font_manager.fontManager.ttflist = [
+    font for font in font_manager.fontManager.ttflist if font.fname.startswith(matplotlib.get_data_path())]
+from xmrlib import plot
+plot.use_style()
+wide, other = sys.stdin.buffer.read().decode().split()
+lines = [wide[i : i + 80] for i in range(0, len(wide), 80)]
+size = 16  # pixels at 72 dpi; each of these characters is one size wide
+canvas = FigureCanvasAgg(Figure(figsize=(80 * size / 72, len(lines) * 2 * size / 72), dpi=72, layout="none"))
+for i, line in enumerate(lines):
+    canvas.figure.text(0, 1 - (i + 0.5) / len(lines), line, fontsize=size, va="center")
+canvas.draw()
+ink = 255 - np.asarray(canvas.buffer_rgba())[..., 0].reshape(len(lines), 2 * size, 80, size)
+ink = ink.max(axis=(1, 3)).ravel()
+print("".join(letter for letter, there in zip(wide, ink) if there < 100), ink[len(wide):].max(initial=0))
+for letter in other:
+    FigureCanvasAgg(Figure()).figure.text(0, 0, letter).get_window_extent()
+"""
 
 
-def test_style_without_a_chinese_font(monkeypatch, caplog):
-    monkeypatch.setattr(plot.font_manager, "get_font_names", lambda: ["DejaVu Sans"])
+def drawn_without_system_fonts(wide: str, other: str) -> list[str]:
+    """The characters of ``wide`` that left no ink, and the ink where there is no character."""
+    text = f"{wide} {other}".encode()
+    done = subprocess.run([sys.executable, "-c", DRAW], input=text, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().split(" ")
+
+
+def han(text: str) -> set[str]:
+    return {
+        letter for letter in text if "\u4e00" <= letter <= "\u9fff" or letter in "，。！？；：（）《》、「」"
+    }
+
+
+def test_every_character_of_the_book_is_drawn_without_a_font_of_the_system():
+    """Protects readers whose computer has no Chinese font: the 6,763 characters of GB 2312 (the 3,500 common ones
+    among them), all zh_CN captions, and all Chinese text of pages and notebooks, each with ink and no warning."""
+    rows = (bytes((row, cell)) for row in range(0xB0, 0xF8) for cell in range(0xA1, 0xFF))
+    gb2312 = {letter for letter in (row.decode("gb2312", "ignore") for row in rows) if letter}
+    assert len(gb2312) == 6763
+    stamps = datasets.load_stamps()
+    captions = han("".join(stamps.captions("zh_CN", stamps.having("zh_CN"))))
+    folders = [path for folder in ("book", "notebooks") for path in (ROOT / folder).rglob("*")]
+    book = "".join(p.read_text(encoding="utf-8") for p in folders if p.suffix in {".md", ".ipynb"})
+    assert len(captions) > 800 and len(han(book)) > 20
+    other = "".join(sorted(set(book) - han(book) - set(" \t\n")))
+    faint, beyond = drawn_without_system_fonts(
+        "".join(sorted(gb2312 | captions | han(book))), other + "✓≈✗→…é€жЯß"
+    )
+    assert faint == "" and int(beyond) == 0
+
+
+def test_a_character_that_the_fonts_lack_is_noticed():
+    with pytest.raises(AssertionError, match="Glyph"):
+        drawn_without_system_fonts("龘", "ok")
+
+
+def test_style_registers_its_font_once():
     plot.use_style()
-    plot.waveform([0.0, 1.0], 2).figure.canvas.draw()
-    assert plot.cjk_fonts() == [] and caplog.text == ""
-    assert matplotlib.rcParams["font.family"] == ["DejaVu Sans"]
+    assert [font.name for font in plot.font_manager.fontManager.ttflist].count(plot.FONT) == 1
 
 
-def test_palette_is_distinct_for_every_kind_of_sight():
+@pytest.mark.parametrize("axis", ["xscale", "yscale"])
+def test_ticks_of_logarithmic_axes_are_plain_numbers(axis):
+    _, ax = plt.subplots()
+    ax.plot([1, 5000], [1, 5000])
+    ax.set(**{axis: "log"})
+    ax.figure.canvas.draw()
+    labels = (ax.get_xticklabels if axis == "xscale" else ax.get_yticklabels)()
+    shown = [text.get_text().removeprefix(r"$\mathdefault{").removesuffix("}$") for text in labels]
+    assert {"1", "10", "100", "1000"} <= set(shown)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_figure_can_be_drawn_again_without_a_warning(name):
+    """Protects pages: a warning of matplotlib would stand above the figure, and a layout that it does not want."""
+    figure = EVERY[name](None).figure
+    engine = type(figure.get_layout_engine())
+    for _ in range(2):
+        saved(figure)
+    assert type(figure.get_layout_engine()) is engine
+
+
+@pytest.mark.parametrize("face", ["light", "dark"])
+def test_palette_is_distinct_for_every_kind_of_sight(face):
     """Also for readers without red or green cones (Machado et al. 2009, matrices for full severity)."""
     protan = [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
     deutan = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
     colors = np.array([to_rgb(c) for c in plot.COLORS])
+    colors = colors if face == "light" else _faces.on_dark(to_rgba_array(plot.COLORS))[:, :3]
     for sight in (np.eye(3), np.array(protan), np.array(deutan)):
         seen = colors @ sight.T
         distance = np.linalg.norm(seen[:, None] - seen[None], axis=2) + np.eye(len(colors))
         assert distance.min() > 0.15
-    assert all(contrast(c, "white") >= 2 for c in plot.COLORS)
+    assert all(contrast(c, "white" if face == "light" else GROUND) >= 2 for c in colors)
 
 
 # ---- gallery ----
@@ -165,12 +255,30 @@ def test_gallery_keeps_the_breaks_of_a_title_and_at_most_three_lines():
 
 
 def test_gallery_wraps_chinese_by_its_width():
-    if not plot.cjk_fonts():
-        pytest.skip("no font with Chinese characters is installed")
     ax = plot.gallery(PICTURES[:5], ["没有空格的一个非常长的中文标题也要换行"] * 5)
     ax.figure.canvas.draw()
     boxes = [t.get_window_extent() for t in ax.texts]
     assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_gallery_keeps_the_proportions_of_a_picture():
+    [image] = plot.gallery([Image.new("RGB", (30, 10), "red")]).images
+    left, right, bottom, top = image.get_extent()
+    assert (right - left) / (bottom - top) == pytest.approx(3) and right - left <= 1
+
+
+def test_gallery_shows_white_things_that_are_cut_out():
+    """A white drawing on a transparent ground is seen on a tinted tile, which is there all around it."""
+    ghost = np.zeros((8, 4, 4), np.uint8)
+    ghost[2:6, 1:3] = 255
+    [image] = plot.gallery([ghost]).images
+    shown = np.asarray(image.get_array())
+    assert shown.shape[0] == shown.shape[1] and shown.shape[2] == 3
+    assert (shown == 1).all(axis=2).sum() == 8 and contrast(shown[0, 0], "white") > 1.2
+    assert [tuple(corner) for corner in (shown[0, 0], shown[-1, -1])] == [tuple(plot.TILE)] * 2
+    half = np.full((4, 4, 4), (1.0, 0, 0, 0.5))
+    middle = np.asarray(plot.gallery([half]).images[0].get_array())[2, 2]
+    np.testing.assert_allclose(middle, (np.array([1, 0, 0]) + plot.TILE) / 2)
 
 
 def test_gallery_takes_grey_pictures_and_keeps_their_values():
@@ -249,6 +357,17 @@ def test_ranking_draws_one_cell_once_and_inside():
 def test_ranking_names_bad_input(row, k, message):
     with pytest.raises(ValueError, match=message):
         plot.ranking(row, k=k)
+
+
+@pytest.mark.parametrize("n", [3, 9, 60, 150, 1200])
+def test_numbers_of_a_ranking_stay_inside_their_cells(n):
+    wide = plot.ranking(np.arange(n) % 2, columns=40)
+    with _faces.narrowed(wide.figure) as figure:
+        for ax in (wide, figure.axes[0]):
+            ax.figure.canvas.draw()
+            for cell, text in zip(ax.patches, ax.texts, strict=True):
+                box, inner = cell.get_window_extent(), text.get_window_extent()
+                assert box.x0 <= inner.x0 and inner.x1 <= box.x1, text
 
 
 # ---- leaderboard ----
@@ -389,3 +508,153 @@ def test_intervals_stand_on_the_line_of_their_measure():
         plot.intervals([])
     with pytest.raises(ValueError, match="low <= value <= high"):
         plot.intervals([("weak", "R@1", 0.3, (0.05, 0.2))])
+
+
+# ---- faces ----
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_text_of_the_narrow_face_is_eleven_pixels_high_on_a_phone(name):
+    """The column of a phone of 390 pixels leaves 345 for a figure."""
+    with _faces.narrowed(EVERY[name](None).figure) as figure:
+        figure.canvas.draw()
+        width = figure.get_tightbbox().width + 2 * matplotlib.rcParams["savefig.pad_inches"]
+        written = [
+            t for t in figure.findobj(matplotlib.text.Text) if t.get_text().strip() and t.get_visible()
+        ]
+        assert written and min(t.get_fontsize() for t in written) / 72 / width * 345 >= 11
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_text_of_the_dark_face_can_be_read(name):
+    ax = EVERY[name](None)
+    with _faces.darkened(ax.figure):
+        for text in (
+            t for t in ax.figure.findobj(matplotlib.text.Text) if t.get_text().strip() and t.get_visible()
+        ):
+            ground = text.get_bbox_patch()
+            if ground is None and name == "ranking":
+                behind = [
+                    p for p in ax.patches if p.contains_point(ax.transData.transform(text.get_position()))
+                ]
+                ground = behind[0] if behind else None
+            assert contrast(text.get_color(), ground.get_facecolor() if ground else GROUND) >= 4.5, text
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_faces_leave_the_figure_as_it_was(name):
+    figures = [EVERY[name](None).figure for _ in range(2)]
+    before = [saved(figure) for figure in figures * 2]  # a layout settles when it is drawn a second time
+    faces = _faces.faces(figures[0])
+    saved(figures[0])
+    assert saved(figures[0]) == before[2] == before[3]
+    pictures = {name: Image.open(io.BytesIO(base64.b64decode(text))) for name, text in faces.items()}
+    dark, narrow, narrow_dark = pictures.values()
+    assert [re.search(r"xmrlib.(.*)\+webp", key)[1] for key in faces] == ["dark", "narrow", "narrow-dark"]
+    assert narrow.width < dark.width and narrow.size == narrow_dark.size
+    assert [np.asarray(p)[0, 0, 3] for p in (dark, narrow_dark)] == [0, 0]
+    assert np.asarray(narrow.convert("RGB"))[0, 0].min() > 250
+    assert plt.get_fignums() == [figure.number for figure in figures]
+
+
+def test_an_empty_figure_has_no_faces():
+    assert _faces.faces(plt.figure()) == {}
+
+
+def colors_of(ax):
+    return {t.get_text(): to_rgb(t.get_color()) for t in ax.texts}
+
+
+def test_the_dark_face_leaves_pictures_and_colour_maps_and_what_is_written_on_them():
+    _, (ax, middle, right) = plt.subplots(1, 3)
+    ax.imshow(np.zeros((4, 4)), extent=(0, 1, 0, 1))
+    for x, word in ((0.5, "on"), (1.5, "beside")):
+        ax.text(x, 0.5, word, color="white", ha="center", bbox={"facecolor": "black"})
+    ax.set(xlim=(0, 2), ylim=(0, 1))
+    dots = right.scatter([0, 1], [0, 1], c=[0, 1], edgecolors="black")
+    right.plot([0, 1], [1, 0], "k--")
+    middle.pcolormesh(np.zeros((2, 2)))
+    middle.text(1, 1, "7", color="white")
+    right.figure.canvas.draw()
+    mapped = dots.get_facecolor().copy()
+    with _faces.darkened(ax.figure):
+        assert colors_of(ax) == {"on": (1, 1, 1), "beside": pytest.approx(to_rgb("#151515"), abs=0.02)}
+        assert [min(to_rgb(t.get_bbox_patch().get_facecolor())) for t in ax.texts] == [
+            0,
+            pytest.approx(0.9, abs=0.05),
+        ]
+        np.testing.assert_array_equal(dots.get_facecolor(), mapped)
+        assert colors_of(middle) == {"7": (1, 1, 1)}
+        assert min(to_rgb(right.lines[0].get_color())) > 0.8
+    assert colors_of(ax) == {"on": (1, 1, 1), "beside": (1, 1, 1)} and right.lines[0].get_color() == "k"
+
+
+def test_the_dark_face_keeps_what_is_without_colour():
+    _, ax = plt.subplots()
+    ax.plot([0, 1], "o", markerfacecolor="none")
+    ax.scatter([0], [1], facecolors="none", edgecolors="red")
+    patch = ax.add_patch(plt.Rectangle((0, 0), 1, 1, fill=False))
+    with _faces.darkened(ax.figure):
+        assert ax.lines[0].get_markerfacecolor() == "none" and len(ax.collections[0].get_facecolor()) == 0
+        assert patch.get_facecolor()[3] == 0 and to_rgb(patch.get_edgecolor()) != (0, 0, 0)
+
+
+channels = st.integers(0, 255).map(lambda level: level / 255)
+
+
+@given(st.tuples(channels, channels, channels), channels)
+def test_colours_of_the_dark_face_keep_hue_contrast_and_alpha(rgb, alpha):
+    """Independent of the code: `contrast` of the tests, and the order of the channels as the hue."""
+    [light] = _faces.on_dark(np.array([[*rgb, alpha]]))
+    assert light[3] == alpha and light.min() >= 0 and light.max() <= 1
+    if rgb in map(to_rgb, plot.COLORS):
+        return
+    before, after = contrast(rgb, "white"), contrast(light[:3], GROUND)
+    lightest = 0.83 / 0.0577  # of the luminances .78 and .0077, plus .05 each
+    # a channel that would be below zero is cut off there, which makes a light, saturated colour a little lighter
+    assert min(before, lightest) * 0.99 <= after <= min(before, lightest) * 1.15
+    assert (np.diff(light[:3][np.argsort(rgb, kind="stable")]) >= -1e-9).all()
+
+
+def places(ax):
+    """(row, column) of each picture of a gallery."""
+    tops = sorted({image.get_extent()[3] for image in ax.images})
+    return [(tops.index(image.get_extent()[3]), int(image.get_extent()[0])) for image in ax.images]
+
+
+@pytest.mark.parametrize(
+    ("number", "columns", "expected"),
+    [
+        (5, 5, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
+        (4, 4, [(0, 0), (0, 1), (1, 0), (1, 1)]),
+        (7, 5, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)]),  # rows are not mixed
+        (3, 2, [(0, 0), (0, 1), (1, 0)]),
+        (2, 1, [(0, 0), (1, 0)]),
+    ],
+)
+def test_gallery_has_two_or_three_columns_on_a_phone(number, columns, expected):
+    titles = [f"title {i}" for i in range(number)]
+    marks = ["hit", "miss"][:number] + [None] * (number - 2)
+    wide = plot.gallery(PICTURES[:number], titles, marks, columns)
+    with _faces.narrowed(wide.figure) as figure:
+        [ax] = figure.axes
+        assert places(ax) == expected
+        assert [t for t in texts(ax) if "title" in t] == titles and len(ax.patches) == 2
+        assert all(inside(ax, artist) for artist in [*ax.images, *ax.texts])
+        assert figure.get_figwidth() == pytest.approx(_faces.NARROW)
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_ranking_has_ten_columns_on_a_phone():
+    with _faces.narrowed(plot.ranking([1, 0] * 12, k=13).figure) as figure:
+        [ax] = figure.axes
+        assert texts(ax)[:24] == [str(i + 1) for i in range(24)] and texts(ax)[24] == "k = 13"
+        assert len({round(p.get_x()) for p in ax.patches}) == 10
+
+
+def test_a_figure_on_given_axes_is_made_narrow_by_its_size():
+    figure, ax = plt.subplots(figsize=(7, 3))
+    plot.gallery(PICTURES, ax=ax)
+    with _faces.narrowed(figure) as small:
+        assert small is figure and figure.get_size_inches().tolist() == [_faces.NARROW, 3]
+    assert figure.get_size_inches().tolist() == [7, 3]
