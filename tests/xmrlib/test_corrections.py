@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from xmrlib.datasets import MissingDataError, _corrections, find_stamps
+from xmrlib.datasets import MissingDataError, _corrections, find_stamps, load_stamps
 
 TABLE = _corrections.caption_corrections()
 BEAR = "animals/mammals/bears/bear"
@@ -82,3 +82,18 @@ def test_another_release_is_an_error_that_names_the_way_out(captions):
     """A later release may have corrected the caption, or reworded it: the table must not overwrite that."""
     with pytest.raises(ValueError, match=rf"zh_CN caption of {BEAR} is .*expected '梨。'.*corrections=False"):
         _corrections.corrected(BEAR, captions)
+
+
+def test_the_loader_corrects_by_default_and_gives_the_published_text_on_request():
+    """Exactly the captions of the table differ, and only in zh_CN."""
+    try:
+        after, before = load_stamps(), load_stamps(corrections=False)
+    except MissingDataError:
+        pytest.skip("the stamps are not installed")
+    differ = {a.id for a, b in zip(after, before, strict=True) if a.captions != b.captions}
+    assert differ == TABLE.keys() & {stamp.id for stamp in after} and len(differ) > 80
+    for a, b in zip(after, before, strict=True):
+        assert {**a.captions, "zh_CN": ""} == {**b.captions, "zh_CN": ""}
+        if a.id in differ:
+            assert (b.captions["zh_CN"], a.captions["zh_CN"]) == TABLE[a.id][1:3]
+    assert after.version != before.version

@@ -3,7 +3,7 @@
 >>> from xmrlib.datasets import load_stamps
 >>> stamps = load_stamps()  # doctest: +SKIP
 >>> stamps[4].id, stamps.captions("en")[4], stamps[4].captions["zh_CN"]  # doctest: +SKIP
-('animals/birds/blackbird', 'A blackbird.', '黑鸟。')
+('animals/birds/blackbird', 'A blackbird.', '乌鸫。')
 """
 
 from ._corrections import caption_corrections

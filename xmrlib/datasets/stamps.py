@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from typing import overload
 import numpy as np
 
 from .. import _expect, _files, image, store
+from ._corrections import corrected
 from ._errors import BadRowsError
 from .release import Release, Source, packaged
 from .split import Split, caption_key, groups, make_splits
@@ -54,7 +55,7 @@ class Stamp:
     picture: Path  #: PNG with transparent ground, or SVG
     captions: Mapping[
         str, str
-    ]  #: language → caption as published (outer white space removed); English is ``"en"``
+    ]  #: language → caption (outer white space removed; Chinese corrected, see `load_stamps`); English is ``"en"``
     sound: Path | None  #: the sound of the thing
     spoken: Mapping[str, Path]  #: language → somebody says the caption
     category: tuple[str, ...]  #: the folders it lies in: ``("animals", "birds")``
@@ -237,20 +238,27 @@ def _system_places() -> list[Path]:
     return [*places, Path("/Library/Application Support/TuxPaint/stamps")]
 
 
-def load_stamps(path: str | os.PathLike[str] | None = None, verify: bool = True) -> Stamps:
+def load_stamps(
+    path: str | os.PathLike[str] | None = None, verify: bool = True, corrections: bool = True
+) -> Stamps:
     """The clean collection: no symbols, short captions of at most 12 words, each picture once (chapter 1).
 
     `path`: a folder with the collection; by default XMRLIB_STAMPS, the system's installation, the user's cache, in
-    this order. ``verify=False`` takes a folder of other stamps in the same layout. What is not in the clean
-    collection is listed with the reason in `Stamps.left_out`. MissingDataError if there is no collection or it is
-    damaged, BadRowsError if a caption file is broken.
+    this order. ``verify=False`` takes a folder of other stamps in the same layout. ``corrections=False`` gives the
+    Chinese captions as published, see `caption_corrections`. What is not in the clean collection is listed with the
+    reason in `Stamps.left_out`. MissingDataError if there is no collection or it is damaged, BadRowsError if a caption file is broken.
 
     >>> stamps = load_stamps()  # doctest: +SKIP
     >>> len(stamps), stamps[4].id, stamps[4].captions["de"]  # doctest: +SKIP
     (696, 'animals/birds/blackbird', 'Eine Amsel.')
     """
     root = find_stamps(path, verify)
-    return _clean([_stamp(name, files) for name, files in _scan(root).items()], verify)
+    stamps = [_stamp(name, files) for name, files in _scan(root).items()]
+    return _clean([_corrected(stamp) for stamp in stamps] if corrections else stamps, verify)
+
+
+def _corrected(stamp: Stamp) -> Stamp:
+    return replace(stamp, captions=MappingProxyType(corrected(stamp.id, stamp.captions)))
 
 
 def _scan(root: Path) -> dict[str, dict[str, Path]]:
