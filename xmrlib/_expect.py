@@ -34,9 +34,11 @@ def fail(name: str, value: object, expected: str) -> ValueError:
 
 def array(name: str, value: Any, ndim: int, kinds: str = "iuf") -> np.ndarray:
     """A non-empty array of `ndim` dimensions whose dtype is one of `kinds` (b, i, u, f as in numpy)."""
+    if any(isinstance(part, np.ma.MaskedArray) for part in (value, *_parts(value))):
+        raise fail(name, "a masked array", "a plain array: fill or leave out what is masked first")
     try:
         a = np.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor that requires grad
         raise fail(name, f"not an array ({error})", f"an array of {ndim} dimension(s)") from error
     if a.dtype.kind not in kinds:
         wanted = " or ".join(_KINDS[kind] for kind in kinds)
@@ -46,6 +48,11 @@ def array(name: str, value: Any, ndim: int, kinds: str = "iuf") -> np.ndarray:
     if a.size == 0:
         raise fail(name, f"an empty array of shape {a.shape}", "at least one value along every dimension")
     return a
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What a list or tuple holds, for numpy would drop the mask of each part in silence."""
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def finite(name: str, a: np.ndarray) -> np.ndarray:
@@ -63,14 +70,20 @@ def _finite_sum(a: np.ndarray) -> bool:
 
 
 def matrix(name: str, value: Any) -> np.ndarray:
-    """A finite, non-empty matrix of floats: float32 and float64 stay, integers become float64."""
-    a = finite(name, array(name, value, 2))
-    return a if a.dtype in (np.float32, np.float64) else a.astype(np.float64)
+    """A finite, non-empty matrix of floats: float32 and float64 stay, everything else becomes float64."""
+    a = array(name, value, 2)
+    return finite(name, a if a.dtype in (np.float32, np.float64) else _float64(a))
 
 
 def vector(name: str, value: Any) -> np.ndarray:
     """A finite, non-empty vector of float64 (booleans become 0 and 1)."""
-    return finite(name, array(name, value, 1, "biuf")).astype(np.float64)
+    return finite(name, _float64(array(name, value, 1, "biuf")))
+
+
+def _float64(a: np.ndarray) -> np.ndarray:
+    """A copy in float64, where a longdouble beyond its range is infinite."""
+    with np.errstate(over="ignore"):
+        return a.astype(np.float64)
 
 
 def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -80,9 +93,14 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
         number = operator.index(value)
     except TypeError:
         raise fail(name, repr(value), expected) from None
-    if isinstance(value, (bool, np.bool_)) or number < low or (high is not None and number > high):
+    if _is_bool(value) or number < low or (high is not None and number > high):
         raise fail(name, repr(value), expected)
     return number
+
+
+def _is_bool(value: Any) -> bool:
+    """Whether it is True or False, of Python, numpy or torch."""
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
 
 
 def number(name: str, value: Any, low: float, high: float = sys.float_info.max) -> float:

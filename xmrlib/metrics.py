@@ -14,6 +14,7 @@ array([0.5, 1. ])
 {'R@1': 0.5, 'MRR': 0.75}
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def precision(r: Ranking, k: int) -> np.ndarray:
     >>> precision(Ranking.from_ranked([[1, 0, 1, 0]]), k=4)
     array([0.5])
     """
-    return _hits(r, k) / k
+    return _hits(r, k) / operator.index(k)
 
 
 def recall(r: Ranking, k: int) -> np.ndarray:
@@ -201,7 +202,7 @@ def f1(r: Ranking, k: int) -> np.ndarray:
     >>> f1(Ranking.from_ranked([[1, 0, 1, 1]]), k=2)
     array([0.4])
     """
-    return 2 * _hits(r, k) / (k + r.n_relevant)
+    return 2 * _hits(r, k) / (operator.index(k) + r.n_relevant)
 
 
 def hit(r: Ranking, k: int) -> np.ndarray:
@@ -279,10 +280,12 @@ def ndcg(r: Ranking, k: int | None = None, gain: Literal["linear", "exponential"
 
     .. math:: \mathrm{DCG@}k = \sum_{j: \mathrm{rank}_j \le k} \frac{G(g_j)}{\log_2(1 + \mathrm{rank}_j)}
 
-    with :math:`G(g) = g` (``"linear"``; Järvelin & Kekäläinen 2002, with the discount that starts at rank 2;
-    trec_eval and scikit-learn) or :math:`G(g) = 2^g - 1` (``"exponential"``; Burges et al. 2005).
+    with :math:`G(g) = g` (``"linear"``: what trec_eval and scikit-learn compute; the gains of Järvelin & Kekäläinen
+    2002, who divide by :math:`\log_2 \mathrm{rank}` and from rank 2 on) or :math:`G(g) = 2^g - 1` (``"exponential"``:
+    Burges et al. 2005, who divide by :math:`\log(1 + \mathrm{rank})` too; the base cancels).
     The ideal list has the query's largest gains first, cut off at k too. ``k=None`` is the whole list.
-    Raises ValueError for k outside 1..n_items, an unknown gain, and exponential gains above 1000 (overflow).
+    Raises ValueError for k outside 1..n_items, an unknown gain, and gains whose sum could overflow: linear above
+    1e300, exponential above 1000.
     Introduced in chapter 5.
 
     >>> r = Ranking.from_ranked([[1, 0, 2]])
@@ -292,8 +295,9 @@ def ndcg(r: Ranking, k: int | None = None, gain: Literal["linear", "exponential"
     _expect.one_of("gain", gain, ("linear", "exponential"))
     k = r.n_items if k is None else _expect.integer("k", k, 1, r.n_items)
     ideal = r.gains[np.lexsort((-r.gains, np.repeat(np.arange(r.n_queries), r.n_relevant)))]
-    if gain == "exponential" and ideal.max() > 1000:
-        raise _expect.fail("the largest gain", ideal.max(), 'at most 1000 with gain="exponential"')
+    limit = 1000 if gain == "exponential" else 1e300
+    if ideal.max() > limit:
+        raise _expect.fail("the largest gain", ideal.max(), f"at most {limit} with gain={gain!r}")
     return _dcg(r, r.gains, r.ranks, k, gain) / _dcg(r, ideal, _places(r), k, gain)
 
 
@@ -303,12 +307,12 @@ def interpolated_average_precision(r: Ranking, points: int = 11) -> np.ndarray:
     With 11 points t = 0, 0.1, ..., 1: the measure of older tables, and higher than `average_precision` as a rule;
     (q,) float64. Manning, Raghavan & Schütze (2008), section 8.4. The recall asked for is exact here; trec_eval
     computes it in floating point, and so asks for 23 of 77 items at recall 0.3 where 24 are needed.
-    ValueError for points below 2. Introduced in chapter 5.
+    ValueError for points outside 2..10,000. Introduced in chapter 5.
 
     >>> interpolated_average_precision(Ranking.from_ranked([[0, 1, 1, 0]])).round(3)
     array([0.667])
     """
-    points = _expect.integer("points", points, 2)
+    points = _expect.integer("points", points, 2, 10_000)
     values = _precisions(r)
     means = np.empty(r.n_queries)
     for i, (low, high) in enumerate(zip(r.offsets[:-1], r.offsets[1:], strict=True)):
@@ -601,6 +605,8 @@ def _id_order(ids: ArrayLike | None, n: int, ties: Ties) -> np.ndarray | None:
 def _gains(name: str, relevant: Any, start: int = 0) -> np.ndarray:
     """Relevance checked: finite, at least 0. Rows are named from `start` on."""
     a = _expect.array(name, relevant, 2, "biuf")
+    if a.dtype.itemsize > 8:
+        raise _expect.fail(name, f"an array of dtype {a.dtype}", "gains of at most 64 bits")
     if a.dtype.kind in "if":
         good = (a >= 0) & np.isfinite(a)
         if not good.all():
@@ -673,7 +679,7 @@ def _measure(name: str) -> Callable[[Ranking], np.ndarray]:
 
 
 def _measures(names: Iterable[str]) -> dict[str, Callable[[Ranking], np.ndarray]]:
-    if isinstance(names, str):
+    if isinstance(names, str) or not isinstance(names, Iterable):
         raise _expect.fail("metrics", repr(names), "a list of names, such as ['R@1', 'MAP']")
     return {name: _measure(name) for name in names}
 

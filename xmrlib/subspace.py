@@ -10,7 +10,8 @@ from xmrlib import _expect
 
 __all__ = ["CCA", "cca"]
 
-_SMALLEST_RCOND = 1e-10  # below it Cholesky loses more than six of the sixteen digits: use the eigenvalues
+_SMALLEST = 1e-10  # a variance below this share of the largest is known to less than six of sixteen digits
+_CONSTANT = 4  # a column that varies by less than this many roundings of its largest value is constant
 _ZERO_CORRELATION = 1e-8  # a direction without variance has a correlation of rounding size, about 1e-13
 
 
@@ -41,19 +42,22 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     r"""Canonical correlation analysis: the k pairs of directions along which X and Y correlate most.
 
     X is (n, d_x) and Y is (n, d_y); row i of both describes the same thing. With the covariances
-    :math:`C_{xx}, C_{yy}, C_{xy}` of the centred data it solves
+    :math:`C_{xx}, C_{yy}, C_{xy}` of the data and the diagonals :math:`D_{xx}, D_{yy}` of the first two it solves
 
     .. math:: \max_{A, B} \operatorname{tr}(A^\top C_{xy} B), \quad
-              A^\top (C_{xx} + r \bar\lambda_x I) A = B^\top (C_{yy} + r \bar\lambda_y I) B = I
+              A^\top (C_{xx} + r D_{xx}) A = B^\top (C_{yy} + r D_{yy}) B = I
 
     (Hotelling 1936; with the ridge of Hardoon, Szedmak & Shawe-Taylor 2004): both sides are whitened, and the
     singular vectors of the whitened :math:`C_{xy}` are the directions, its singular values the correlations.
-    ``ridge`` r is relative to the mean variance :math:`\bar\lambda` of a column, so it has no unit. With r = 0
-    the projected training data have unit variance and exactly these correlations; with few rows (n below
-    d_x + d_y) r = 0 finds perfect correlations in pure noise, so use a ridge that you choose by validation.
-    Whitening is by Cholesky, or by eigenvectors without the empty directions when the covariance is
-    (nearly) singular: constant and repeated columns are harmless. The sign of each pair is fixed: the largest
-    absolute x weight is positive. Computed in float64.
+    ``ridge`` r is relative to the variance of each column: the columns are standardised, and r is added to their
+    correlation matrices. So no unit matters: a column times any factor changes neither the correlations nor the
+    projections, and a column of large numbers cannot raise the ridge of the others. (A rotation of the columns
+    does matter, unless r = 0.) With r = 0 the projected training data have unit variance and exactly these
+    correlations; with few rows (n below d_x + d_y) r = 0 finds perfect correlations in pure noise, so use a ridge
+    that you choose by validation. Whitening is by Cholesky; when the correlation matrix is (nearly) singular, by
+    eigenvectors without the directions whose variance is below 1e-10 of the largest. So repeated columns are
+    harmless, and constant ones (up to the rounding of their dtype) get the weight 0. The sign of each pair is fixed: its largest x weight, times the
+    standard deviation of the column, is positive. Computed in float64.
 
     Raises ValueError when the rows differ in number, n < 2, k is not between 1 and the number of directions
     that correlate at all (at most the smaller rank), ridge is negative, or for NaN and infinity.
@@ -69,42 +73,50 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     >>> model.transform_x(X).shape
     (1000, 1)
     """
-    X, x_mean = _centred("X", X)
-    Y, y_mean = _centred("Y", Y)
+    X, x_mean, x_scale = _standardised("X", X)
+    Y, y_mean, y_scale = _standardised("Y", Y)
     _expect.equal("rows", "X", len(X), "Y", len(Y))
     k = _expect.integer("k", k, 1, min(X.shape[1], Y.shape[1]))
-    if not (np.isscalar(ridge) and np.isreal(ridge) and 0 <= ridge < np.inf):
-        raise _expect.fail("ridge", repr(ridge), "a number of at least 0")
-    x_whitener, y_whitener = _whitener(X, float(ridge)), _whitener(Y, float(ridge))
+    ridge = _expect.number("ridge", ridge, 0)
+    x_whitener, y_whitener = _whitener(X, ridge), _whitener(Y, ridge)
     U, correlations, Vt = np.linalg.svd(x_whitener.T @ (X.T @ Y / len(X)) @ y_whitener, full_matrices=False)
     rank = int(np.sum(correlations > _ZERO_CORRELATION))
     if k > rank:
         raise _expect.fail("k", k, f"at most {rank}, the number of directions in which X and Y correlate")
     A, B = x_whitener @ U[:, :k], y_whitener @ Vt[:k].T
     sign = np.sign(A[np.abs(A).argmax(axis=0), np.arange(k)])
-    return CCA(x_mean, y_mean, A * sign, B * sign, np.minimum(correlations[:k], 1.0))
+    A, B = A * sign * x_scale[:, None], B * sign * y_scale[:, None]
+    return CCA(x_mean, y_mean, A, B, np.minimum(correlations[:k], 1.0))
 
 
 def _whitener(X: np.ndarray, ridge: float) -> np.ndarray:
-    """W of shape (d, rank) with W' C W = I, where C is the covariance of X plus the relative ridge."""
-    C = (
-        X.T @ X / len(X)
-    )  # numpy throughout: scipy has BLAS threads of its own, and the two get in each other's way
-    C.flat[:: len(C) + 1] += ridge * np.trace(C) / len(C)
+    """W of shape (d, rank) with W' C W = I, where C is the correlation matrix of X plus the ridge."""
+    # numpy throughout: scipy has BLAS threads of its own, and the two get in each other's way
+    C = X.T @ X / len(X)
+    C.flat[:: len(C) + 1] += ridge
     with contextlib.suppress(np.linalg.LinAlgError):  # not positive definite: go on to the eigenvalues
         W = np.linalg.inv(np.linalg.cholesky(C)).T
-        if 1 / (np.linalg.norm(C, 1) * np.linalg.norm(W @ W.T, 1)) > _SMALLEST_RCOND:
+        if 1 / (np.linalg.norm(C, 1) * np.linalg.norm(W @ W.T, 1)) > _SMALLEST:
             return W
     values, vectors = np.linalg.eigh(C)
-    kept = values > len(C) * np.finfo(float).eps * values[-1]
+    kept = values > _SMALLEST * values[-1]
     return vectors[:, kept] / np.sqrt(values[kept])
 
 
-def _centred(name: str, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    X = _expect.matrix(name, X).astype(np.float64, copy=False)
+def _standardised(name: str, value: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns of mean 0 and variance 1; their means, and 1 / their standard deviation (0 for constant columns)."""
+    X = _expect.matrix(name, value)
     _expect.integer(f"the number of rows of {name}", len(X), 2)
+    constant = _CONSTANT * np.finfo(X.dtype).eps
+    largest = np.maximum(X.max(axis=0), -X.min(axis=0)).astype(np.float64)
+    largest[largest == 0] = 1
+    X = X / largest
     mean = X.mean(axis=0)
-    return X - mean, mean
+    X -= mean
+    deviation = np.sqrt(np.einsum("ij,ij->j", X, X) / len(X))
+    scale = np.divide(1, deviation, out=np.zeros_like(mean), where=deviation > constant)
+    X *= scale
+    return X, mean * largest, scale / largest
 
 
 def _project(name: str, X: ArrayLike, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from xmrlib import metrics as M
 
@@ -86,8 +87,13 @@ def test_graded_gains():
     assert M.ndcg(r, gain="exponential") == pytest.approx((2**0.5 - 1 + 3 / 2) / ideal, abs=EXACT)
     tiny = M.rank([[1.0, 0.0]], [[0.0, 1e-300]])
     assert M.ndcg(tiny, gain="exponential") == pytest.approx(1 / np.log2(3), abs=EXACT)
-    with pytest.raises(ValueError, match="largest gain is 1001.*at most 1000"):
+    with pytest.raises(ValueError, match="largest gain is 1001.*at most 1000 with gain='exponential'"):
         M.ndcg(M.rank([[1.0]], [[1001]]), gain="exponential")
+    assert M.ndcg(M.rank([[1.0, 0.5]], [[1e300, 1e300]])) == 1
+    with pytest.raises(
+        ValueError, match="largest gain is 1e.308; expected at most 1e.300 with gain='linear'"
+    ):
+        M.ndcg(M.rank([[1.0, 0.5]], [[1e308, 1e308]]))
 
 
 def test_memory_stays_below_the_scores():
@@ -132,6 +138,13 @@ BAD_RANK = {
     "negative gain": ((SCORES, [[0, 1, 0], [0, 1, -2]]), r"relevant\[1, 2\] is -2; expected a finite gain"),
     "nan gain": ((SCORES, [[0, 1, 0], [np.nan, 1, 0]]), r"relevant\[1, 0\] is nan; expected a finite gain"),
     "inf gain": ((SCORES, [[0, 1, 0], [np.inf, 1, 0]]), r"relevant\[1, 0\] is inf; expected a finite gain"),
+    "masked scores": (
+        (np.ma.masked_less(SCORES, 0.15), RELEVANT),
+        "scores is a masked array; expected a plain",
+    ),
+    "masked rows": ((list(np.ma.masked_less(SCORES, 0.15)), RELEVANT), "scores is a masked array; expected"),
+    "masked relevant": ((SCORES, np.ma.masked_array(RELEVANT)), "relevant is a masked array; expected"),
+    "tensor with grad": ((torch.ones(2, 3, requires_grad=True), RELEVANT), "scores is not an array .*grad"),
     "tie rule": ((SCORES, RELEVANT, "random"), "ties is 'random'; expected one of 'pessimistic', 'opt"),
     "ids twice": ((SCORES, RELEVANT, "trec", ["a", "b", "a"]), "ids holds .*a.* more than once"),
     "ids length": ((SCORES, RELEVANT, "trec", ["a", "b"]), "ids and the gallery differ in length: 2 and 3"),
@@ -164,6 +177,30 @@ def test_k_out_of_range(measure, k):
         measure(M.rank(SCORES, RELEVANT), k)
 
 
+def test_k_of_another_library():
+    """Protects the type of a result: a torch number is a whole number too, and gives numpy all the same."""
+    r = M.rank(SCORES, RELEVANT)
+    for measure in (M.precision, M.recall, M.f1, M.hit, M.ndcg):
+        for k in (torch.tensor(2), np.int8(2)):
+            values = measure(r, k)
+            assert type(values) is np.ndarray and values.tolist() == measure(r, 2).tolist()
+        with pytest.raises(ValueError, match="k is .*; expected a whole number from 1 to 3"):
+            measure(r, torch.tensor(True))
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(float).max, reason="longdouble is float64 here")
+def test_longdouble_beyond_float64():
+    """Protects from infinity and zero in silence: such a gain or value is refused, such a score only compared."""
+    huge = np.longdouble("1e4000")
+    assert M.rank([[huge, huge * 2]], [[1, 0]]).ranks.tolist() == [2]
+    with pytest.raises(
+        ValueError, match="relevant is an array of dtype .*; expected gains of at most 64 bits"
+    ):
+        M.rank([[1.0]], [[1 / huge]])
+    with pytest.raises(ValueError, match=r"values\[1\] is inf; expected only finite"):
+        M.bootstrap_interval([1.0, huge])
+
+
 @pytest.mark.parametrize("name", ["map", "R@", "R@x", "R@1.5", "Q@5", "MAP@5", "", "R@1 ", "R@١", None, 5])
 def test_unknown_metric(name):
     """Protects against a typo that measures something else."""
@@ -182,8 +219,13 @@ def test_other_bad_arguments():
         M.evaluate(SCORES, RELEVANT, ["R@10"])
     with pytest.raises(ValueError, match="gain is 'log'; expected one of 'linear', 'exponential'"):
         M.ndcg(r, gain="log")
-    with pytest.raises(ValueError, match="points is 1; expected a whole number of at least 2"):
+    with pytest.raises(ValueError, match="points is 1; expected a whole number from 2 to 10000"):
         M.interpolated_average_precision(r, points=1)
+    with pytest.raises(ValueError, match="points is 1000000000; expected a whole number from 2 to 10000"):
+        M.interpolated_average_precision(r, points=10**9)
+    for metrics in (None, 5):
+        with pytest.raises(ValueError, match=f"metrics is {metrics}; expected a list of names"):
+            M.evaluate(SCORES, RELEVANT, metrics)
     with pytest.raises(ValueError, match="query 1 has no relevant item"):
         M.Ranking.from_ranked([[1, 0], [0, 0]])
     with pytest.raises(ValueError, match=r"missed\[0, 0\] is -1; expected"):
@@ -214,11 +256,15 @@ def test_captions_in_both_directions():
 
 
 def test_one_caption_per_image_is_plain_evaluation():
-    """Protects that both directions agree with evaluate() on the scores and on their transpose."""
-    scores = np.random.default_rng(4).random((12, 12))
-    result = M.evaluate_captions(scores, np.arange(12), ties="trec")
-    assert result["text→image"] == M.evaluate(scores, np.eye(12), ties="trec")
-    assert result["image→text"] == M.evaluate(scores.T, np.eye(12), ties="trec")
+    """Protects that both directions agree with evaluate() on the scores and their transpose, for every tie rule."""
+    scores = np.random.default_rng(4).integers(0, 3, (12, 12))
+    reports = {}
+    for ties in ("pessimistic", "optimistic", "trec"):
+        reports[ties] = M.evaluate_captions(scores, np.arange(12), ties=ties)
+        assert reports[ties]["text→image"] == M.evaluate(scores, np.eye(12), ties=ties)
+        assert reports[ties]["image→text"] == M.evaluate(scores.T, np.eye(12), ties=ties)
+    for direction in ("text→image", "image→text"):  # most scores are tied, so each rule gives its own numbers
+        assert len({report[direction]["MAP"] for report in reports.values()}) == 3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
@@ -62,6 +63,32 @@ def test_topk_with_any_block_size(seed, n, q, columns, scores, data):
         patch.setattr(similarity, "_BLOCK_COLUMNS", columns)
         patch.setattr(similarity, "_BLOCK_SCORES", scores)
         assert_exact(Q, X, k)
+
+
+@pytest.mark.parametrize("place", [0, 8191, 8192, 20_000, 40_959])
+def test_topk_finds_a_single_best_item_in_any_block(place):
+    """Protects the last blocks: a lone better item there is kept although few others wait with it."""
+    X = np.zeros((40_960, 1), np.float32)
+    X[place] = 1
+    scores, ids = topk(np.ones((3, 1), np.float32), X, 2)
+    assert ids.tolist() == [[place, int(place == 0)]] * 3 and scores.tolist() == [[1, 0]] * 3
+
+
+@pytest.mark.parametrize("place", [0, 8191, 8192, 40_959])
+@pytest.mark.parametrize("query", [[1e200, 1e200], [-1e200, -1e200], [1e200, -1e200]])
+def test_topk_overflow_of_any_item(place, query):
+    """Protects the promise that inner products that overflow raise, also far from the top: -infinity, or NaN."""
+    X = np.ones((40_960, 2))
+    X[place] = 1e200
+    with pytest.raises(ValueError, match="products of Q and X overflow float64"):
+        topk([[1.0, 0.0], query], X, 1)
+
+
+def test_topk_of_large_numbers_that_do_not_overflow():
+    """Protects large numbers whose products are still finite, up to the largest float."""
+    X = np.ones((20_000, 2))
+    X[7], X[9999] = 1e300, 1.7e308
+    assert topk([[1.0, 0.0]], X, 3)[1].tolist() == [[9999, 7, 0]]
 
 
 def test_topk_on_continuous_data():
@@ -126,6 +153,24 @@ def test_topk_bad_input(Q, X, k, message):
         topk(Q, X, k)
 
 
+@pytest.mark.parametrize("function", [lambda Q, X: topk(Q, X, 1), cosine, neg_sq_euclid])
+def test_arrays_that_numpy_would_change_in_silence(function):
+    """Protects a mask, and a tensor's gradient, from being dropped; and numbers that float64 cannot hold."""
+    good = np.ones((3, 2))
+    for bad, message in (
+        (np.ma.masked_array(good, mask=good > 0), "is a masked array; expected a plain array"),
+        ([np.ma.masked_array([1.0, 2.0], mask=[0, 1])], "is a masked array; expected a plain array"),
+        (torch.ones(3, 2, requires_grad=True), "is not an array .*requires grad"),
+    ):
+        with pytest.raises(ValueError, match=f"Q {message}"):
+            function(bad, good)
+        with pytest.raises(ValueError, match=f"X {message}"):
+            function(good, bad)
+    if np.finfo(np.longdouble).max > np.finfo(float).max:
+        with pytest.raises(ValueError, match=r"X\[1, 0\] is inf; expected only finite"):
+            function(good, np.array([[1, 2], [np.longdouble("1e4000"), 1]]))
+
+
 def test_large_finite_numbers_are_not_taken_for_infinite():
     """Protects the fast check: the sum of squares overflows here, the numbers do not."""
     X = np.full((2, 2), 1e30, np.float32)
@@ -164,6 +209,23 @@ def test_neg_sq_euclid_of_near_rows_far_from_the_origin():
     scores = neg_sq_euclid(X, X)
     assert np.allclose(scores, [[0, -1], [-1, 0]], rtol=1e-6, atol=1e-6)
     assert (scores <= 0).all()
+
+
+def test_neg_sq_euclid_is_centred_on_the_gallery():
+    """Protects the centring itself: at 1e8 from the origin the squares are 1e16, whose neighbours in float64 are 2
+    apart, and a distance of 1 is lost. Around the mean everything is exact here."""
+    X = np.array([[1e8, -1e8], [1e8 + 1, -1e8], [1e8, -1e8 + 2]])
+    assert np.allclose(neg_sq_euclid(X, X), [[0, -1, -4], [-1, 0, -5], [-4, -5, 0]], rtol=0, atol=1e-6)
+
+
+def test_neg_sq_euclid_is_never_positive():
+    """Protects "never above 0": of 500 rows against themselves, rounding lifts many zeros (checked first)."""
+    X = np.random.default_rng(0).normal(size=(500, 20))
+    centred = X - X.mean(axis=0)
+    squares = (centred**2).sum(axis=1)
+    assert (2 * centred @ centred.T - squares[:, None] - squares).max() > 0
+    scores = neg_sq_euclid(X, X)
+    assert scores.max() <= 0 and np.diag(scores).min() > -1e-12  # some hundred roundings of squares near 20
 
 
 def test_neg_sq_euclid_overflow():

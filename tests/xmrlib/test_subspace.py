@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg
@@ -91,6 +92,55 @@ def test_default_ridge_is_relative_and_small():
     assert (a.correlations < cca(X, Y, 3, ridge=0).correlations).all()
 
 
+@pytest.mark.parametrize("ridge", [0, 1e-6, 1.0])
+@pytest.mark.parametrize("power", [8, 150])
+def test_units_change_nothing(ridge, power):
+    """Protects the scale-free ridge and rank test: each column in a unit of its own, from 1e-8 to 1e8 of the first
+    (or 1e-150 to 1e150, whose squares overflow), gives the same correlations and projections, signs included."""
+    X, Y = data()
+    units = 10.0 ** np.linspace(-power, power, X.shape[1])
+    a, b = cca(X, Y, 3, ridge), cca(X * units, Y / units[: Y.shape[1]], 3, ridge)
+    assert np.allclose(a.correlations, b.correlations, atol=EXACT)
+    assert np.allclose(a.transform_x(X), b.transform_x(X * units), atol=1e-6)
+    assert np.allclose(a.transform_y(Y), b.transform_y(Y / units[: Y.shape[1]]), atol=1e-6)
+
+
+def test_a_loud_noise_column_changes_nothing():
+    """Protects from a ridge that one column of large numbers raises for all others: a noise column times 1e4 took
+    the first correlation from .49 to .10."""
+    X, Y = data()
+    noise = np.random.default_rng(1).normal(size=(len(X), 1))
+    quiet, loud = (cca(np.hstack([X, noise * size]), Y, 3, ridge=0.1) for size in (1, 1e4))
+    assert np.allclose(quiet.correlations, loud.correlations, atol=EXACT)
+    without = cca(X, Y, 3, ridge=0.1).correlations
+    assert np.allclose(
+        quiet.correlations, without, atol=0.02
+    )  # one more column of 500 values fits a little noise
+
+
+def test_ridge_by_definition():
+    """Protects the formula: A' (Cxx + r Dxx) A = I, and the same for Y, with D the diagonal of C."""
+    X, Y = data()
+    X, Y = X * np.geomspace(0.1, 10, X.shape[1]), Y * 3
+    model = cca(X, Y, 3, ridge=0.7)
+    for C, A in ((np.cov(X.T, bias=True), model.x_weights), (np.cov(Y.T, bias=True), model.y_weights)):
+        assert np.allclose(A.T @ (C + 0.7 * np.diag(np.diag(C))) @ A, np.eye(3), atol=EXACT)
+    A, B = model.transform_x(X), model.transform_y(Y)
+    assert np.allclose(A.T @ B / len(X), np.diag(model.correlations), atol=EXACT)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("ridge", [0, 1e-6, 1.0])
+def test_constant_columns_have_no_weight(dtype, ridge):
+    """Protects from rounding noise made large: 0.1 is no exact number, and the mean of 500 of them is another."""
+    X, Y = (side.astype(dtype) for side in data())
+    constant = np.repeat(np.array([[0.0, 0.1, -1e6, 1e-30]], dtype), len(X), axis=0)
+    constant[::2, 1] = np.nextafter(constant[::2, 1], 1, dtype=dtype)  # constant but for the last bit
+    model, clean = cca(np.hstack([constant, X]), Y, 3, ridge), cca(X, Y, 3, ridge)
+    assert (model.x_weights[:4] == 0).all()
+    assert np.allclose(model.x_weights[4:], clean.x_weights, atol=1e-6)
+
+
 @pytest.mark.parametrize("ridge", [0, 1e-6])
 @pytest.mark.parametrize("spoil", ["constant", "repeated", "sum to one", "tiny"])
 def test_reduced_rank(spoil, ridge):
@@ -141,10 +191,10 @@ def test_k_beyond_the_rank():
 
 
 def test_sign_is_fixed():
-    """Protects that runs and machines agree: the largest absolute x weight of each pair is positive."""
+    """Protects that runs and machines agree: the largest x weight, in standard deviations, is positive."""
     X, Y = data()
     for model in (cca(X, Y, 3), cca(-X, Y, 3), cca(X, -Y, 3)):
-        largest = np.abs(model.x_weights).argmax(axis=0)
+        largest = np.abs(model.x_weights * X.std(axis=0)[:, None]).argmax(axis=0)
         assert (model.x_weights[largest, range(3)] > 0).all()
         assert (np.diag(model.transform_x(X).T @ model.transform_y(Y)) != 0).all()
     assert np.allclose(cca(X, Y, 3).x_weights, -cca(-X, -Y, 3).x_weights * -1, atol=EXACT)
@@ -174,6 +224,10 @@ def test_transforms_and_types():
         (lambda X, Y: (X, Y, 2, -1), "ridge is -1; expected a number of at least 0"),
         (lambda X, Y: (X, Y, 2, float("nan")), "ridge is nan; expected"),
         (lambda X, Y: (X, Y, 2, "0.1"), "ridge is '0.1'; expected"),
+        (lambda X, Y: (X, Y, 2, 1 + 0j), r"ridge is \(1\+0j\); expected a number of at least 0"),
+        (lambda X, Y: (X, Y, 2, 10**400), "ridge is 1000.*; expected a number of at least 0"),
+        (lambda X, Y: (np.ma.masked_less(X, 5), Y, 2), "X is a masked array; expected a plain array"),
+        (lambda X, Y: (X, torch.tensor(Y, requires_grad=True), 2), "Y is not an array .*grad"),
         (lambda X, Y: (np.where(X[3, 2] == X, np.nan, X), Y, 2), r"X\[3, 2\] is nan; expected only finite"),
         (lambda X, Y: (X[:, 0], Y, 2), r"X is an array of shape \(500,\)"),
         (lambda X, Y: (np.ones_like(X), Y, 1), "k is 1; expected at most 0"),
