@@ -100,7 +100,8 @@
       .sort((a, b) => b.points - a.points);
   }
 
-  // --- spelling: known words at most two letters away (insert, drop, change, swap neighbours) ---
+  // --- spelling: known words at most two letters away (insert, drop, change, swap neighbours) from the word or from
+  //     what it may be a form of ---
 
   function distance(a, b, most) {
     let before = [], row = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -116,15 +117,25 @@
     return row[b.length];
   }
 
+  /* How many letters two words share at their beginning and their end. */
+  function shared(a, b) {
+    const most = Math.min(a.length, b.length);
+    let first = 0, last = 0;
+    while (first < most && a[first] === b[first]) first++;
+    while (last < most - first && a.at(-1 - last) === b.at(-1 - last)) last++;
+    return first + last;
+  }
+
   function nearWords(index, word) {
     const most = word.length < 5 ? 1 : 2, found = [];
     if (!/^[a-z]{3,20}$/.test(word)) return [];
+    const forms = [word, ...simpleForms(index.data, word)];
     index.words.forEach((other, row) => {
       if (!/^[a-z]{3}/.test(other) || Math.abs(other.length - word.length) > most) return;
-      const far = distance(word, other, most);
-      if (far <= most && !isEmpty(index, other)) found.push({ other, far, row });
+      const far = Math.min(...forms.map((form) => distance(form, other, most)));
+      if (far <= most && !isEmpty(index, other)) found.push({ other, far, row, alike: shared(word, other) });
     });
-    return found.sort((a, b) => a.far - b.far || a.row - b.row).slice(0, 3).map((near) => near.other);
+    return found.sort((a, b) => a.far - b.far || b.alike - a.alike || a.row - b.row).slice(0, 3).map((near) => near.other);
   }
 
   // --- drawing ---
@@ -152,9 +163,9 @@
         element("span", { class: "ls-points" }, [part.points.toLocaleString("en")]),
       ]);
     });
-    const seen = index.data.seen[picture].map(([name, share]) => `${name} (${Math.round(share * 100)} %)`).join(", ");
+    const seen = index.data.seen[picture].map(([name, share]) => `${name} (${Math.round(share * 100)}\u00a0%)`).join(", ");
     return [
-      element("p", {}, [`“${index.data.captions[picture]}” The network sees: ${seen}.`]),
+      element("p", {}, [element("strong", {}, [index.data.captions[picture]]), ` The network sees: ${seen}.`]),
       element("p", {}, ["What each word adds to the score:"]),
       element("ul", {}, rows),
     ];
