@@ -48,7 +48,7 @@ CELL_SECONDS = 300  # the first STFT after an installation compiles for up to 40
 MEMORY_EACH = 2 << 30  # what a notebook may use
 RUN_TAGS = {"raises-exception", "skip-execution"}  # tags that change what a run does
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-FILE_NAME = re.compile(r"[\w./*-]{0,200}[\w*-]\.\w{1,9}")
+FILE_NAME = re.compile(r"(?!/)[\w./*-]{0,200}[\w*-]\.\w{1,9}")  # relative to the notebook
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
