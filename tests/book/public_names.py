@@ -102,9 +102,10 @@ def code_of_the_book() -> Iterator[tuple[str, str, str]]:
 
 def used_from_elsewhere(module: str) -> set[str]:
     """The names of a module that code outside of it uses."""
-    names = {
-        name for home, package, code in code_of_the_book() if home != module for name in uses(code, package)
-    }
+    names = started_programs()
+    for home, package, code in code_of_the_book():
+        if home != module:
+            names |= uses(code, package)
     return {
         name.removeprefix(f"{module}.").partition(".")[0] for name in names if name.startswith(f"{module}.")
     }
