@@ -679,14 +679,14 @@ def main(arguments):
         return 1
 
 
-def stop(number, frame):
+def listen():
     """A request to end is answered as Ctrl-C is: what was started is ended first."""
-    raise KeyboardInterrupt
+    for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
+        signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 if __name__ == "__main__":
-    for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
-        signal.signal(getattr(signal, name), stop)
+    listen()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
     sys.exit(main(sys.argv[1:]))

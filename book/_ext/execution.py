@@ -48,7 +48,8 @@ CELL_SECONDS = 300  # the first STFT after an installation compiles for up to 40
 MEMORY_EACH = 2 << 30  # what a notebook may use
 RUN_TAGS = {"raises-exception", "skip-execution"}  # tags that change what a run does
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-FILE_NAME = re.compile(r"[\w./*-]{0,200}[\w*-]\.\w{1,9}")
+FILE_NAME = re.compile(r"(?!/)[\w./*-]{0,200}[\w*-]\.\w{1,9}")  # relative to the notebook
+PLACE = re.compile(r"^\S+\.py:\d+: ")  # before the text of a warning
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -190,7 +191,7 @@ def faults_of(notebook: NotebookNode, paths: Iterable[str]) -> list[str]:
 def _faults(number: int, cell: NotebookNode, pattern: re.Pattern[str]) -> Iterator[str]:
     for output in cell.get("outputs", ()):
         if output.get("name") == "stderr":
-            yield f"cell {number} writes to stderr: {_line(output.text)}"
+            yield f"cell {number} writes to stderr: {_line(re.sub(PLACE, '', output.text.strip()))}"
             continue
         for text in _texts(output):
             if found := pattern.search(text.replace("\\\\", "\\")):

@@ -27,7 +27,9 @@ PROSE_DIRECTIVES = re.compile(  # their content is text for the reader; that of 
 
 def notebook_paths() -> list[Path]:
     found = sorted((ROOT / "notebooks").rglob("*.ipynb"))
-    return [path for path in found if ".ipynb_checkpoints" not in path.parts]
+    return [
+        path for path in found if ".ipynb_checkpoints" not in path.parts and path.name != "_template.ipynb"
+    ]
 
 
 def page_paths() -> list[Path]:

@@ -1,5 +1,6 @@
 """The sources of the book keep the rules of the house; and the rules see what they should see."""
 
+import ast
 import copy
 import importlib
 import inspect
@@ -7,6 +8,8 @@ import re
 import subprocess
 
 import book_sources as rules
+import new_notebook
+import public_names as names
 import pytest
 import yaml
 
@@ -111,10 +114,6 @@ def test_terms_are_in_the_glossary():
 # --- the package ---------------------------------------------------------------------------------
 
 
-def public_modules() -> list[str]:
-    return [f"xmrlib.{name}" for name in importlib.import_module("xmrlib").__all__]
-
-
 def public_names(module_name: str) -> dict[str, object]:
     module = importlib.import_module(module_name)
     return {name: getattr(module, name) for name in module.__all__}
@@ -144,7 +143,7 @@ def untyped(function) -> list[str]:
     return left + (["return"] if signature.return_annotation is inspect.Signature.empty else [])
 
 
-@pytest.mark.parametrize("module_name", public_modules())
+@pytest.mark.parametrize("module_name", names.modules())
 def test_public_names_are_typed(module_name):
     faults = {
         f"{name}.{function}": left
@@ -155,7 +154,7 @@ def test_public_names_are_typed(module_name):
     assert faults == {}
 
 
-@pytest.mark.parametrize("module_name", public_modules())
+@pytest.mark.parametrize("module_name", names.modules())
 def test_public_names_are_documented_with_an_example(module_name):
     """Functions and classes have a docstring with an example; errors and types of results a docstring only."""
     faults = []
@@ -169,43 +168,46 @@ def test_public_names_are_documented_with_an_example(module_name):
     assert faults == []
 
 
-def code_of_the_book(module_name: str) -> str:
-    """Code that uses the package: notebooks, code in pages (not the generated reference), run.py, other modules."""
-    code = [text for path in NOTEBOOKS for text in rules.of_type(rules.load(path), "code")]
-    for path in PAGES:
-        if path.name != "api.md":
-            code += re.findall(
-                r"^```+(?:\{code-cell\}|python)[^\n]*\n(.*?)^```+",
-                path.read_text(encoding="utf-8"),
-                re.M | re.S,
-            )
-    own = set((ROOT / "xmrlib").glob(f"{module_name.split('.')[1]}.py")) | set(
-        (ROOT / "xmrlib").glob(f"{module_name.split('.')[1]}/*")
-    )
-    others = [
-        ROOT / "run.py",
-        *(ROOT / "book" / "_ext").rglob("*.py"),
-        *(path for path in (ROOT / "xmrlib").rglob("*.py") if path not in own),
-    ]
-    return "\n".join([*code, *(path.read_text(encoding="utf-8") for path in others)])
+FOR_THE_READER = {"xmrlib.image": {"load"}}  # one picture of the reader's own, as a query
 
 
-@pytest.mark.parametrize("module_name", public_modules())
+def is_error(module_name: str, name: str) -> bool:
+    thing = public_names(module_name)[name]
+    return inspect.isclass(thing) and issubclass(thing, Exception)
+
+
+@pytest.mark.parametrize("module_name", names.modules())
 def test_public_names_are_used_in_the_book(module_name):
-    code = code_of_the_book(module_name)
-    names = {
-        name
-        for name, thing in public_names(module_name).items()
-        if not (inspect.isclass(thing) and (issubclass(thing, Exception) or _is_returned(module_name, name)))
-    }
-    assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
+    """Protects the size of the package: what no notebook, page or other module uses is not public."""
+    unused = set(public_names(module_name)) - names.used_from_elsewhere(module_name)
+    returned = {name for name in unused if _is_returned(module_name, name)}
+    left = {name for name in unused - returned if not is_error(module_name, name)}
+    assert left == FOR_THE_READER.get(module_name, set())
 
 
 def _is_returned(module_name: str, name: str) -> bool:
     """A type that a public function of the module returns or takes is used through that function."""
-    functions = [thing for thing in public_names(module_name).values() if inspect.isfunction(thing)]
-    annotations = [str(value) for function in functions for value in function.__annotations__.values()]
-    return any(re.search(rf"\b{name}\b", annotation) for annotation in annotations)
+    return inspect.isclass(public_names(module_name)[name]) and name in names.signature_names(module_name)
+
+
+@pytest.mark.parametrize("module_name", names.modules())
+def test_the_list_of_public_names_is_what_a_module_defines(module_name):
+    """Protects `__all__`: each name is bound in the module, each public function and class is in the list."""
+    tree = names.parse(names.file_of(module_name).read_text(encoding="utf-8"))
+    listed, bound = names.all_of(tree), names.bound(tree)
+    assert len(listed) == len(set(listed))
+    assert set(listed) - set(bound) == set(), "listed, but not there"
+    defined = {name for name, node in bound.items() if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert {name for name in defined if not name.startswith("_")} - set(listed) == set(), (
+        "public, but not listed"
+    )
+
+
+def test_the_reference_has_every_module_once_under_its_name():
+    """Protects the page API: a module that is added, renamed or taken away is noticed there."""
+    found = names.documented((ROOT / "book" / "api.md").read_text(encoding="utf-8"))
+    assert sorted(module for _, module in found) == sorted(names.modules())
+    assert [(heading, module) for heading, module in found if f"xmrlib.{heading}" != module] == []
 
 
 # --- every file ----------------------------------------------------------------------------------
@@ -222,6 +224,59 @@ def test_no_file_names_a_private_place():
         if b"\0" not in data and (found := rules.private_names(data.decode("utf-8", "replace"))):
             faults[name] = found
     assert faults == {}
+
+
+# --- reading of names ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "package", "found"),
+    [
+        ("from xmrlib import metrics\nmetrics.rank(x).ranks", "", {"metrics", "metrics.rank"}),
+        ("import xmrlib\nxmrlib.metrics.rank(x)", "", {"metrics", "metrics.rank"}),
+        ("import xmrlib.metrics as m\nf(m.hit)", "", {"metrics", "metrics.hit"}),
+        ("from xmrlib.metrics import rank as r\n%time r(1)", "", {"metrics.rank"}),
+        (
+            "def f():\n    from . import store\n    return store.features",
+            "xmrlib",
+            {"store", "store.features"},
+        ),
+        ("from .stamps import Stamps", "xmrlib.datasets", {"datasets.stamps.Stamps"}),
+        ("from .. import image", "xmrlib.datasets", {"image"}),
+        ("metrics = {}\nmetrics.rank  # xmrlib.metrics.hit\n'xmrlib.metrics.mrr'", "", set()),
+        ("import numpy as np\nnp.linalg.norm(x)", "", set()),
+    ],
+)
+def test_names_are_read_from_the_syntax_tree(code, package, found):
+    """Protects the tests above: a word in a text or a comment is no use, an alias is."""
+    assert {f"xmrlib.{name}" for name in found} <= names.uses(code, package)
+    short = {".".join(name.split(".")[:3]) for name in names.uses(code, package)}
+    assert short <= {f"xmrlib.{name}" for name in found} | {"xmrlib.datasets.stamps"}
+
+
+def test_a_module_under_another_heading_is_seen():
+    page = "### metrics\n\nText.\n\n```{eval-rst}\n.. automodule:: xmrlib.metrics\n   :members:\n```\n"
+    page += "### pretrained\n\n```{eval-rst}\n.. automodule:: xmrlib.encoders\n```\n"
+    assert names.documented(page) == [("metrics", "xmrlib.metrics"), ("pretrained", "xmrlib.encoders")]
+
+
+# --- the template -----------------------------------------------------------------------------------
+
+
+def test_the_template_keeps_every_rule_but_the_length(tmp_path):
+    """Protects `run.py new`: who fills in the template starts without a fault."""
+    template = rules.load(ROOT / "notebooks" / "_template.ipynb")
+    notebook = new_notebook.filled(template, "03", "early_fusion")
+    faults = {rule.__name__: rule(notebook) for rule in NOTEBOOK_RULES}
+    (few_words,) = faults.pop("length_faults")
+    assert "words of prose" in few_words
+    assert [fault for found in faults.values() for fault in found] == []
+    texts = rules.of_type(notebook, "markdown")
+    assert [
+        fault for text in texts for fault in rules.number_faults(text, rules.computed_numbers(notebook))
+    ] == []
+    assert rules.used_terms("\n".join(texts)) <= rules.glossary_terms()
+    assert not re.search("chNN|NAME|TITLE", str(notebook))
 
 
 # --- the rules themselves ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,6 +116,16 @@ def test_unknown_words_are_refused(
         ("The virtual environment was not created because ensurepip is not available.", "python3-venv"),
         ("OSError: [WinError 206] The filename or extension is too long", "too long for Windows"),
         ("something\nnew happened\n", "new happened"),
+        ("ERROR: Invalid requirement: 'x=1'\nhint: = is not a valid operator\n", "Invalid requirement"),
+        (
+            "error: Failed to build `x`\n  Caused by: exit code 1\n  hint: this usually means a broken package",
+            "exit code 1",
+        ),
+        (
+            "Traceback (most recent call last):\n  a.py\nValueError: k is 3; expected 2\n[notice] a new release",
+            "k is 3",
+        ),
+        ("xmrlib.datasets: the manifest is torn\nnote: see the page Data\n\n", "manifest is torn"),
         ("", "printed nothing"),
     ],
 )
@@ -184,13 +195,16 @@ def test_progress_bars_are_cut_at_carriage_returns(run: ModuleType) -> None:
     process.stdout.close()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent by a POSIX signal here")
-def test_ctrl_c_stops_the_child_and_says_so_in_one_line(tmp_path: Path) -> None:
-    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+@pytest.mark.skipif(os.name == "nt", reason="sent by a POSIX signal here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_child_and_what_it_started(tmp_path: Path, number: int) -> None:
+    """Protects from processes that go on after Ctrl-C, after a request to end, or after a closed window."""
+    grandchild = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
     code = (
-        f"import pathlib, run, sys; run.LOG = pathlib.Path({str(tmp_path / 'run.log')!r})\n"
+        f"import pathlib, run, signal, sys; run.LOG = pathlib.Path({str(tmp_path / 'run.log')!r})\n"
         f"run.COMMANDS['data'] = lambda options: run.do('sleeping', [sys.executable, '-c', {child!r}])\n"
-        "sys.exit(run.main(['data']))"
+        "run.listen(); sys.exit(run.main(['data']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -203,13 +217,14 @@ def test_ctrl_c_stops_the_child_and_says_so_in_one_line(tmp_path: Path) -> None:
     pid = wait_for(
         lambda: log.exists() and [line for line in log.read_text().splitlines() if line.isdigit()]
     )[0]
-    os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(number)
     error = process.communicate(timeout=30)[1].decode()
     assert process.returncode == 130
     assert "run.py: stopped; the same command goes on from here" in error
     assert "Traceback" not in error
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid), 0)
+    wait_for(
+        lambda: not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE
+    )
 
 
 def wait_for(condition, seconds=30):
@@ -311,13 +326,158 @@ def test_nothing_is_installed_twice(run: ModuleType, monkeypatch: pytest.MonkeyP
 def test_settings_of_the_reader_do_not_reach_the_notebooks(
     run: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PYTHONPATH", "PYTHONHOME", "MPLBACKEND"):
+    names = {"PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "MPLBACKEND", "PYTEST_ADDOPTS"}
+    for name in names:
         monkeypatch.setenv(name, "x")
     env = run.environment()
-    assert not {"PYTHONPATH", "PYTHONHOME", "MPLBACKEND"} & env.keys()
+    assert not names & env.keys()
     for name in ("IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR"):
         assert Path(env[name]).is_relative_to(run.VENV)
     assert "JUPYTER_CONFIG_DIR" not in run.environment(own_jupyter=True).keys() - os.environ.keys()
+
+
+ASIDE = [
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_CONSTRAINT",
+    "PIP_NO_DEPS",
+    "PIP_DRY_RUN",
+    "PIP_PYTHON",
+    "UV_TARGET",
+]
+ASIDE += [
+    "UV_CONSTRAINT",
+    "UV_PYTHON",
+    "UV_SYSTEM_PYTHON",
+    "UV_RESOLUTION",
+    "UV_EXCLUDE_NEWER",
+    "UV_TORCH_BACKEND",
+]
+STAY = [
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_CERT",
+    "PIP_PROXY",
+    "PIP_CACHE_DIR",
+    "PIP_CONFIG_FILE",
+]
+STAY += [
+    "PIP_DEFAULT_TIMEOUT",
+    "PIP_TRUSTED_HOST",
+    "UV_DEFAULT_INDEX",
+    "UV_CACHE_DIR",
+    "UV_NATIVE_TLS",
+    "HTTPS_PROXY",
+]
+
+
+@pytest.mark.parametrize("name", ASIDE + STAY)
+def test_only_settings_that_say_where_packages_are_reach_the_installers(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Protects .venv: with PIP_TARGET set, everything used to be installed into another folder."""
+    monkeypatch.setenv(name, "x")
+    assert (run.environment().get(name) == "x") == (name in STAY)
+
+
+# ---- notebooks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def built(run: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that were run, with an environment that is there; a notebook fails, all else succeeds."""
+    fake_environment(run)
+    commands: list[list[str]] = []
+    said = "ok a.ipynb  3 s\nFAULT b.ipynb  3 s\nb.ipynb: cell 3 fails: NameError: x\n2 of 2 notebooks run, 1 with faults"
+
+    def capture(command, step, env=None):
+        commands.append([str(part) for part in command])
+        environments.append(env)
+        return (1, said) if "book/_ext/execution.py" in commands[-1] else (0, "fine")
+
+    environments: list[dict | None] = []
+    built_commands = commands
+    monkeypatch.setattr(run, "capture", capture)
+    monkeypatch.setattr(
+        run, "hand_over", lambda command, env=None: commands.append([str(p) for p in command]) or 0
+    )
+    run.environments = environments
+    return built_commands
+
+
+def builds(commands: list[list[str]]) -> list[list[str]]:
+    return [command for command in commands if "build" in command]
+
+
+def test_a_failing_notebook_stops_the_book_and_names_its_cell(
+    run: ModuleType, built: list[list[str]], capsys: pytest.CaptureFixture
+) -> None:
+    """Protects the promise that a published book has no failed cell."""
+    assert run.main(["book"]) == 1
+    assert "b.ipynb: cell 3 fails: NameError: x" in capsys.readouterr().out
+    assert builds(built) == []
+
+
+def test_a_draft_is_built_although_a_notebook_fails(
+    run: ModuleType, built: list[list[str]], capsys: pytest.CaptureFixture
+) -> None:
+    """Protects --draft: it used to build nothing when a notebook failed."""
+    assert run.main(["book", "--draft"]) == 0
+    assert "b.ipynb: cell 3 fails: NameError: x" in capsys.readouterr().out
+    (command,) = builds(built)
+    assert "-W" not in command
+
+
+def test_units_then_notebooks_and_a_failed_notebook_fails_the_test(
+    run: ModuleType, built: list[list[str]]
+) -> None:
+    """Protects `run.py test`: the notebooks are run after the tests, once, and their faults count."""
+    assert run.main(["test"]) == 1
+    _, units, notebooks = built
+    assert units[2:3] == ["pytest"] and "tests" in units
+    assert notebooks[1:] == ["book/_ext/execution.py"]
+
+
+def test_one_notebook_is_run_when_it_is_named(run: ModuleType, built: list[list[str]]) -> None:
+    assert run.main(["test", "notebooks/a.ipynb"]) == 1
+    assert built[-1][1:] == ["book/_ext/execution.py", str(Path("notebooks/a.ipynb").resolve())]
+    assert not any("pytest" in command for command in built)
+
+
+def test_another_processor_has_its_own_folder_and_cache(run: ModuleType, built: list[list[str]]) -> None:
+    """Protects the book's own copies and features from numbers of another processor."""
+    assert run.main(["test", "--cpu", "Haswell"]) == 1
+    assert built[-1][2:] == ["--all", "--into", str(Path("_build/cpu/Haswell/executed"))]
+    env = run.environments[-1]
+    assert (env["OPENBLAS_CORETYPE"], env["ATEN_CPU_CAPABILITY"]) == ("Haswell", "avx2")
+    assert Path(env["XMRLIB_CACHE"]) == run.ROOT / "_build/cpu/Haswell/cache"
+    assert run.environments[-2] == env, "the data are there too"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["book", "a.ipynb"], ["test", "--cpu", "Pentium"], ["clean", "notebooks"]]
+)
+def test_words_where_none_belong_are_refused(
+    run: ModuleType, built: list[list[str]], arguments: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        run.main(arguments)
+    assert built == []
+
+
+def test_lint_runs_every_tool_and_fails_when_one_does(
+    run: ModuleType, built: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run.main(["lint"]) == 0
+    words = [" ".join(command) for command in built]
+    for tool in ("ruff check", "ruff format --check", "mypy", "importlinter"):
+        assert any(tool in word for word in words), tool
+    tried = []
+    monkeypatch.setattr(run, "hand_over", lambda command, env=None: tried.append(command) or len(tried) == 1)
+    assert run.main(["lint"]) == 1
+    assert len(tried) == 4, "the other tools have their say too"
 
 
 # ---- clean and doctor ----------------------------------------------------------------------------
@@ -330,9 +490,33 @@ def test_clean_removes_what_was_built_and_all_the_environment_too(run: ModuleTyp
     run.LOG.touch()
     assert run.main(["clean"]) == 0
     left = {path.name for path in run.ROOT.iterdir()}
-    assert left == {"notebooks", ".venv", "pyproject.toml", "requirements.txt"}
+    assert left == {"notebooks", ".venv", ".run.lock", "pyproject.toml", "requirements.txt"}
     assert run.main(["clean", "--all"]) == 0
     assert not run.VENV.exists()
+
+
+def test_clean_waits_for_a_build_that_runs(tmp_path: Path) -> None:
+    """Protects a build from losing its files half-way."""
+    (tmp_path / "_build").mkdir()
+    head = f"import pathlib, run, sys, time; run.ROOT = pathlib.Path({str(tmp_path)!r})\n"
+    building = head + (
+        "with run.alone():\n"
+        "    print('in', flush=True); time.sleep(2)\n"
+        "    (run.ROOT / '_build' / 'page').touch(); print('built', flush=True)\n"
+    )
+    builder = subprocess.Popen([sys.executable, "-c", building], cwd=ROOT, stdout=subprocess.PIPE)
+    assert builder.stdout.readline().strip() == b"in"
+    cleaner = subprocess.run(
+        [sys.executable, "-c", head + "run.main(['clean'])"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said, _ = builder.communicate(timeout=60)
+    assert said.strip() == b"built" and builder.returncode == 0, "its folder was there to the end"
+    assert "waiting for it" in cleaner.stdout
+    assert not (tmp_path / "_build").exists()
 
 
 def test_doctor_works_before_anything_is_installed(run: ModuleType, capsys: pytest.CaptureFixture) -> None:

@@ -1,7 +1,9 @@
 """One set of versions: pyproject.toml (ranges), requirements.txt (lock), environment.yml and the rest agree."""
 
 import ast
+import importlib.util
 import re
+import shlex
 import sys
 import tomllib
 from importlib import metadata
@@ -117,6 +119,28 @@ def test_workflow_tests_supported_pythons_only() -> None:
     steps = [step for job in jobs.values() for step in job["steps"]]
     plain = [step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})]
     assert set(plain) - {"${{ matrix.python }}"} <= set(SUPPORTED)
+
+
+def test_actions_are_pinned_by_commit_and_say_their_version() -> None:
+    """Protects the site from a tag that somebody moves to other code."""
+    text = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: *(.*)", text)
+    assert used
+    assert [
+        one for one in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)
+    ] == []
+
+
+def test_hooks_before_a_commit_need_no_network_and_have_their_tools() -> None:
+    """Protects contributors who are offline, and the hooks from a tool that is not in the environment."""
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system"
+        program, *arguments = shlex.split(hook["entry"])
+        assert program == ".venv/bin/python"
+        module = arguments[1] if arguments[0] == "-m" else re.search(r"from (\w+)", arguments[1])[1]
+        assert importlib.util.find_spec(module), module
 
 
 @pytest.mark.skipif(

@@ -1,15 +1,19 @@
 """Every link, anchor, script and picture of the built book leads somewhere."""
 
+import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import site_pages
+from execution import machine_paths
+
+import xmrlib
 
 pytestmark = pytest.mark.site
 
 MEGABYTE = 1_000_000
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +49,44 @@ def test_the_page_for_missing_pages_has_links_that_hold_at_any_depth(pages):
     assert relative == []
 
 
-def test_no_page_shows_a_path_of_the_machine_that_built_it(site, pages):
-    places = [
-        f"{path.as_posix()}/" for path in (Path.home(), Path(__file__).resolve().parents[2], Path(sys.prefix))
+def leaks(html: str, paths: list[str]) -> list[str]:
+    """What a page shows of the run that made it: standard error, warnings, paths of the machine."""
+    marks = [
+        r'class="output stderr',
+        r"\b(?:User|Runtime|Future|Deprecation|Syntax|Import)Warning: ",
+        r"site-packages[/\\]",
     ]
-    faults = {
-        name: found
-        for name in pages
-        if (found := [place for place in places if place in (site / name).read_text(encoding="utf-8")])
-    }
-    assert faults == {}
+    marks += [rf"(?<![\w.]){re.escape(path)}(?![\w-])" for path in paths]
+    return [html[found.start() :][:100] for mark in marks for found in [re.search(mark, html)] if found]
+
+
+def test_no_page_shows_standard_error_or_a_path_of_the_machine_that_built_it(site, pages):
+    """Protects the reader from red boxes and the builder from telling where he works."""
+    paths = [place for path in machine_paths(ROOT) for place in {path, Path(path).as_posix()}]
+    texts = {name: (site / name).read_text(encoding="utf-8") for name in pages}
+    assert {name: found for name, text in texts.items() if (found := leaks(text, paths))} == {}
+
+
+def test_planted_leaks_are_seen():
+    """Protects the test above: it sees each kind of leak, and lets a plain page pass."""
+    for html in [
+        '<div class="output stderr">x</div>',
+        "<p>UserWarning: Glyph 1 missing</p>",
+        "<p>/opt/venv/lib/site-packages/x.py</p>",
+        "<p>in /mnt/me/book</p>",
+    ]:
+        assert len(leaks(html, ["/mnt/me"])) == 1, html
+    assert leaks("<p>a warning about /mnt/men, and Warning: hot</p>", ["/mnt/me"]) == []
+
+
+def test_the_reference_documents_every_public_name(pages):
+    """Protects the page API: each name of each module's `__all__` has an entry of its own that can be linked to."""
+    anchors, missing = pages["book/api.html"].anchors, []
+    for name in xmrlib.__all__:
+        module = importlib.import_module(f"xmrlib.{name}")
+        functions = [one for one in module.__all__ if callable(getattr(module, one))]
+        missing += [f"{name}.{one}" for one in functions if f"xmrlib.{name}.{one}" not in anchors]
+    assert missing == []
 
 
 def test_the_checker_sees_planted_faults(tmp_path):

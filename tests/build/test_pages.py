@@ -1,57 +1,23 @@
-"""The Sphinx extension: cache folder, numbers by folder, information bar, publication."""
+"""The Sphinx extensions: numbers by folder, outputs of executed copies, information bar, publication."""
 
 import contextlib
 import copy
 import gc
 import io
 import re
+import time
 import weakref
 from pathlib import Path
 
-import book_pages as _sphinx
+import demos
+import execution
+import infobar
+import nbformat
+import outputs
 import pytest
 
 # Sphinx and its extensions announce their own future
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-# --- execution cache -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    monkeypatch.delenv("XMRLIB_STAMPS", raising=False)
-    package = tmp_path / "xmrlib" / "datasets"
-    package.mkdir(parents=True)
-    for name in ("metrics.py", "datasets/stamps.sha256"):
-        (tmp_path / "xmrlib" / name).write_bytes(b"one\n")
-    (tmp_path / "requirements.txt").write_bytes(b"numpy==2\n")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    "name", ["xmrlib/metrics.py", "xmrlib/datasets/stamps.sha256", "requirements.txt", "xmrlib/new.py"]
-)
-def test_the_cache_moves_when_something_changes_that_cells_depend_on(tree, name):
-    before = _sphinx.execution_cache_path(tree)
-    (tree / name).write_bytes(b"two\n")
-    assert _sphinx.execution_cache_path(tree) != before
-
-
-@pytest.mark.parametrize("name", ["xmrlib/metrics.pyc", "README.md"])
-def test_the_cache_stays_when_something_else_changes(tree, name):
-    before = _sphinx.execution_cache_path(tree)
-    (tree / name).write_bytes(b"two\n")
-    assert _sphinx.execution_cache_path(tree) == before
-
-
-def test_the_cache_does_not_depend_on_line_ends_but_on_the_readers_stamps(tree, monkeypatch):
-    before = _sphinx.execution_cache_path(tree)
-    assert before.is_relative_to(tree / "_build" / ".jupyter_cache")
-    (tree / "xmrlib" / "metrics.py").write_bytes(b"one\r\n")
-    assert _sphinx.execution_cache_path(tree) == before
-    monkeypatch.setenv("XMRLIB_STAMPS", "elsewhere")
-    assert _sphinx.execution_cache_path(tree) != before
 
 
 # --- a small book --------------------------------------------------------------------------------
@@ -95,15 +61,37 @@ parts:
         sections:
           - file: notebooks/ch05_b/first
           - file: notebooks/ch05_b/second
+      - file: book/computed
+"""
+COMPUTED = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+# Computed
+
+:::{note}
+A page with code.
+:::
+
+```{code-cell} ipython3
+6 * 7
+```
+
+```{nb-exec-table}
+```
 """
 SETTINGS = {
-    "extensions": ["sphinx_thebe", "myst_nb", "sphinx_external_toc", "sphinx_book_theme", "book_pages"],
+    "extensions": [
+        *["sphinx_thebe", "myst_nb", "sphinx_external_toc", "sphinx_book_theme"],
+        *["chapters", "outputs", "infobar", "reference", "publish"],
+    ],
     "exclude_patterns": ["_build"],
     "html_theme": "sphinx_book_theme",
     "html_title": "A book",
     "numfig": True,
     "math_numfig": True,
-    "nb_execution_mode": "cache",
+    "nb_execution_mode": "off",
     "myst_heading_anchors": 2,
     "myst_enable_extensions": ["colon_fence", "dollarmath"],
     "html_sourcelink_suffix": "",
@@ -127,8 +115,24 @@ def write_book(folder: Path) -> None:
         (path.parent / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
     (folder / "notebooks/ch05_b/second.ipynb").write_text(NOTEBOOK % ("word " * 400), encoding="utf-8")
     (folder / "_toc.yml").write_text(TOC, encoding="utf-8")
-    (folder / "xmrlib").mkdir()
-    (folder / "requirements.txt").touch()
+    (folder / "book/computed.md").write_text(COMPUTED, encoding="utf-8")
+    for name in ("notebooks/ch05_b/second.ipynb", "book/computed.md"):
+        run(folder / name, folder, "42")
+
+
+def run(path: Path, root: Path, result: str, seconds: float = 3.2, **error: str) -> None:
+    """Write the executed copy of a notebook as the runner does, without the seconds that a kernel takes."""
+    notebook = execution.read(path)
+    for cell in execution.code_cells(notebook):
+        data = {"data": {"text/plain": result}, "output_type": "execute_result"}
+        failed = {"output_type": "error", "traceback": ["Traceback", result], **error}
+        cell.outputs = [nbformat.v4.new_output(**(failed if error else data))]
+    faults = ["cell 1 fails"] if error else []
+    notebook.metadata["run"] = {"key": "x", "seconds": seconds, "at": 0.0, "faults": faults}
+    notebook.metadata["language_info"] = {"name": "python"}
+    copy = execution.place_of(path, root)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, copy)
 
 
 @contextlib.contextmanager
@@ -233,16 +237,87 @@ def test_the_information_bar_of_a_notebook(book):
     folder, pages, _ = book
     bar = re.search(r'<ul class="info-bar".*?</ul>', pages["notebooks/ch05_b/second.html"], re.S)[0]
     assert "2 min to read" in bar  # 400 words
-    assert re.search(r"\d+ s to run here", bar)
+    assert "3 s to run here" in bar
     source = re.search(r'href="([^"]+)" download', bar)[1]
     assert (folder / "_build/html/notebooks/ch05_b" / source).resolve().read_text().startswith('{"cells"')
     assert "info-bar" not in pages["notebooks/ch05_b/first.html"]
 
 
-def test_the_notebook_was_run_into_the_folder_of_the_cache(book):
-    folder, pages, _ = book
-    assert "42" in text(pages["notebooks/ch05_b/second.html"])
-    assert any(_sphinx.execution_cache_path(folder).rglob("*.ipynb"))
+def test_a_notebook_and_a_page_show_what_their_copies_hold(book):
+    """Protects "one execution": nothing is run here, the outputs of the copies are shown, with their times."""
+    for name in ("notebooks/ch05_b/second", "book/computed"):
+        assert re.search(r'class="output.*?42', book[1][f"{name}.html"], re.S), name
+    assert "A page with code" in text(book[1]["book/computed.html"])
+    table = text(book[1]["book/computed.html"])
+    assert "notebooks/ch05_b/second" in table and "3.2" in table
+    source = book[0] / "_build/html/_sources/notebooks/ch05_b/second.ipynb"
+    assert "42" not in source.read_text(), "the download is the notebook without outputs"
+
+
+def test_text_is_of_the_source_and_outputs_are_of_the_copy():
+    """Protects from a run for a comma: a caption changes on the page although the copy has the old one."""
+    old, new = (
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(t), nbformat.v4.new_code_cell("x")])
+        for t in "ab"
+    )
+    old.cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="out")]
+    new.cells[1].metadata["tags"] = ["hide-input"]
+    merged = outputs.merged(new, old)
+    assert merged.cells[0].source == "b"
+    assert merged.cells[1].outputs[0].text == "out" and merged.cells[1].metadata.tags == ["hide-input"]
+    old.cells[1].source = "y"
+    assert outputs.merged(new, old) is None
+    assert outputs.merged(new, None) is None
+
+
+@pytest.fixture
+def fresh_book(tmp_path):
+    folder = tmp_path / "book"
+    folder.mkdir()
+    write_book(folder)
+    return folder
+
+
+def warnings_of(said: str) -> list[str]:
+    return [line for line in said.splitlines() if "WARNING" in line]
+
+
+def test_a_new_run_and_a_missing_one_are_noticed(fresh_book):
+    """Protects from old outputs on a page, and from a page without outputs that nobody notices."""
+    path = fresh_book / "notebooks/ch05_b/second.ipynb"
+    build(fresh_book)
+    time.sleep(0.01)
+    run(path, fresh_book, "43", seconds=9.0)
+    pages, said = build(fresh_book)
+    assert "0 added, 1 changed, 0 removed" in said and warnings_of(said) == []
+    assert "43" in text(pages["notebooks/ch05_b/second.html"])
+    assert "9.0" in text(pages["book/computed.html"]), "the table of run times is written again"
+    execution.place_of(path, fresh_book).unlink()
+    _, said = build(fresh_book)
+    (warning,) = warnings_of(said)
+    assert "second.ipynb" in warning and "not run as it stands" in warning
+
+
+def test_a_failed_notebook_is_shown_with_its_error(fresh_book):
+    """Protects `run.py book --draft`: the page is there, with the failing cell and what it said."""
+    run(
+        fresh_book / "notebooks/ch05_b/second.ipynb",
+        fresh_book,
+        "no such thing",
+        ename="NameError",
+        evalue="x",
+    )
+    pages, _ = build(fresh_book)
+    assert "no such thing" in text(pages["notebooks/ch05_b/second.html"])
+    assert "❌" in pages["book/computed.html"]
+
+
+def test_every_demo_is_found_and_can_be_connected():
+    """Protects the demos: a folder with page.py is enough, nothing else has to be told of it."""
+    assert "search" in demos.names()
+    connected = []
+    demos.setup(type("App", (), {"setup_extension": lambda self, name: connected.append(name)})())
+    assert connected == [f"demos.{name}.page" for name in demos.names()]
 
 
 def test_without_an_address_no_button_leads_nowhere_and_thebe_is_silent(book):
@@ -276,4 +351,4 @@ def test_an_address_brings_the_buttons(book, monkeypatch):
 
 @pytest.mark.parametrize(("words", "minutes"), [("", 1), ("word " * 900, 5), ("检索 " * 900, 5)])
 def test_reading_minutes(words, minutes):
-    assert _sphinx.reading_minutes(words) == minutes
+    assert infobar.reading_minutes(words) == minutes
