@@ -37,7 +37,21 @@ _SAME = 0.8  # cosine from which an inflected form is left to its simple form
 _THINGS = {  # words of scikit-learn's list that do say something about a picture
     "bill", "bottom", "cry", "empty", "fill", "fire", "front", "full", "mill", "mine", "side", "thick", "thin", "top",
 }  # fmt: skip
-_EMPTY = {"c", "e", "k", "p", "r", "u", "ud", "ug", "uj", "ul", "uv", "uz", "y"}  # jieba's tags: 的, 和, 我, ...
+_EMPTY = {
+    "c",
+    "e",
+    "k",
+    "p",
+    "r",
+    "u",
+    "ud",
+    "ug",
+    "uj",
+    "ul",
+    "uv",
+    "uz",
+    "y",
+}  # jieba's tags: 的, 和, 我, ...
 _EMPTY_IF_FREQUENT = {"d", "f", "q", "v"}  # adverbs, places, measure words, verbs
 _NUMERALS = set("零一二两三四五六七八九十百千万亿半几多数每第")
 _RUN = re.compile(r"[a-z]+|[\u4e00-\u9fff]+|[^\W_a-z\u4e00-\u9fff]+")

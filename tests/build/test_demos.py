@@ -85,7 +85,9 @@ def test_files_are_made_once_for_a_key_and_replace_what_was_there(tmp_path, monk
 @pytest.mark.parametrize(("kind", "written"), [("html", True), ("latex", False)])
 def test_the_page_part_lies_beside_the_data(tmp_path, kind, written):
     """Protects the addresses that a page asks for; other builders than HTML make nothing."""
-    demo = demos.Demo("shape", lambda place: "", lambda folder: folder.mkdir(parents=True), page.DEMO.files, ())
+    demo = demos.Demo(
+        "shape", lambda place: "", lambda folder: folder.mkdir(parents=True), page.DEMO.files, ()
+    )
     assert demos.write(SimpleNamespace(builder=SimpleNamespace(format=kind), outdir=tmp_path), demo) == []
     folder = tmp_path / "_static" / "shape"
     assert folder.exists() == written

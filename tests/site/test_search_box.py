@@ -132,7 +132,23 @@ def sentences(index, number=600):
     rng = random.Random(0)
     words = [w for w in index.words if w.isascii()]
     chinese = [w for w in index.words if not w.isascii()]
-    odd = ["Don't", "cat's", "Ünïcödé", "ﬁre", "İstanbul", "ΣΑΣ", "１２", "½", "собака", "ねこ", "貓頭鷹", "𠮷", "🎻", "a_b", "x²"]
+    odd = [
+        "Don't",
+        "cat's",
+        "Ünïcödé",
+        "ﬁre",
+        "İstanbul",
+        "ΣΑΣ",
+        "１２",
+        "½",
+        "собака",
+        "ねこ",
+        "貓頭鷹",
+        "𠮷",
+        "🎻",
+        "a_b",
+        "x²",
+    ]
     odd += ["constructor", "__proto__", "toString", "e\u0301", "한국어", "नमस्ते", "don\u2019t", "bird\u2019s"]
     endings = ["", "", "s", "es", "ing", "ed", "er", "est", "ies", "ves"]
     for _ in range(number):
@@ -188,7 +204,9 @@ def test_queries_of_the_text_get_sensible_answers(box, stamps, query, right, fir
 def test_every_chip_is_tested(box):
     """Protects the test above from a chip that nobody looked at."""
     (mark,) = (
-        mark for mark in test_queries_of_the_text_get_sensible_answers.pytestmark if mark.name == "parametrize"
+        mark
+        for mark in test_queries_of_the_text_get_sensible_answers.pytestmark
+        if mark.name == "parametrize"
     )
     tested = {case[0] for case in mark.args[1]}
     assert set(box.locator("button[data-query]").all_inner_texts()) <= tested
@@ -220,7 +238,9 @@ def test_each_card_shows_rank_picture_and_captions_of_its_own(box, stamps, index
 def test_thumbnails_are_there_and_sharp(box):
     """Protects phones with two or three device pixels to a point: 4.2rem are 67 points, the file has 144."""
     ask(box, "yellow fruit")
-    box.wait_for_function("[...document.querySelectorAll('.ls-card img')].every(i => i.complete && i.naturalWidth)")
+    box.wait_for_function(
+        "[...document.querySelectorAll('.ls-card img')].every(i => i.complete && i.naturalWidth)"
+    )
     for image in box.locator(".ls-card img").all():
         assert image.evaluate("i => i.naturalWidth / i.width") >= 2
 
@@ -259,7 +279,12 @@ def test_why_stands_below_its_row_and_changes_no_card(box, viewport):
     assert why.get_attribute("aria-controls") == box.locator(".ls-panel").get_attribute("id")
     assert box.evaluate(sizes) == before
     columns = 5 if viewport is WIDE else 2
-    assert box.evaluate("[...document.querySelector('.live-search ol').children].findIndex(c => c.className === 'ls-panel')") == columns
+    assert (
+        box.evaluate(
+            "[...document.querySelector('.live-search ol').children].findIndex(c => c.className === 'ls-panel')"
+        )
+        == columns
+    )
     panel, row = box.locator(".ls-panel").bounding_box(), box.locator("ol").bounding_box()
     assert abs(panel["width"] - row["width"]) < 1
     box.keyboard.press("Tab")
@@ -330,12 +355,15 @@ def test_typing_answers_without_enter_but_not_while_chinese_is_composed(box):
         node.dispatchEvent(new InputEvent("input", { isComposing: true, bubbles: true })); }""")
     box.wait_for_timeout(200)
     assert "ranked by: dog" in answer(box)
-    field.evaluate("node => { node.value = '猫'; node.dispatchEvent(new CompositionEvent('compositionend')); }")
+    field.evaluate(
+        "node => { node.value = '猫'; node.dispatchEvent(new CompositionEvent('compositionend')); }"
+    )
     box.wait_for_function("document.querySelector('.ls-status').textContent.includes('ranked by: 猫')")
 
 
 @pytest.mark.parametrize(
-    "text", ["cat " * 20_000, "xyzzyq " * 130_000, "violn " * 200, "大猫" * 50_000, "𠮷🎻" * 9_999, "a" * 300_000]
+    "text",
+    ["cat " * 20_000, "xyzzyq " * 130_000, "violn " * 200, "大猫" * 50_000, "𠮷🎻" * 9_999, "a" * 300_000],
 )
 def test_pasted_text_is_cut_with_a_notice_and_answered_at_once(box, text):
     """Protects the page from a pasted book: 20,000 words once froze it for 3 s, 130,000 threw. Best of five: < 50 ms."""
@@ -355,7 +383,9 @@ def test_pasted_text_is_cut_with_a_notice_and_answered_at_once(box, text):
 def test_a_long_query_is_ranked_as_python_ranks_its_first_thousand_characters(box, index):
     """Protects the sum with counts: hundreds of words, each scored once times its count, the same integers."""
     text = " ".join(random.Random(1).choices([w for w in index.words if w.isascii()][:300], k=400))
-    found = box.evaluate("text => { const r = window.liveSearch.search(text, 10); return [r.scores, r.ids]; }", text)
+    found = box.evaluate(
+        "text => { const r = window.liveSearch.search(text, 10); return [r.scores, r.ids]; }", text
+    )
     assert found == [part.tolist() for part in live_search.search(index, text[:1000])]
 
 
@@ -438,5 +468,7 @@ def test_the_book_has_the_box(browser, site, index):
     tab.wait_for_function("window.liveSearch !== undefined")
     ask(tab, "a big cat")
     assert shown_ids(tab) == live_search.search(index, "a big cat")[1].tolist()
-    tab.wait_for_function("[...document.querySelectorAll('.ls-card img')].every(i => i.complete && i.naturalWidth)")
+    tab.wait_for_function(
+        "[...document.querySelectorAll('.ls-card img')].every(i => i.complete && i.naturalWidth)"
+    )
     tab.close()

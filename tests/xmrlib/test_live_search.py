@@ -9,7 +9,23 @@ from hypothesis import strategies as st
 
 from xmrlib import datasets, live_search
 
-WORDS = ["a", "big", "cat", "drum", "fly", "knife", "care", "run", "大", "猫", "大猫", "小提琴", "研究", "生命", "研究生"]
+WORDS = [
+    "a",
+    "big",
+    "cat",
+    "drum",
+    "fly",
+    "knife",
+    "care",
+    "run",
+    "大",
+    "猫",
+    "大猫",
+    "小提琴",
+    "研究",
+    "生命",
+    "研究生",
+]
 COSTS = [0] * 8 + [20, 30, 60, 40, 30, 40, 35]
 
 
