@@ -39,6 +39,7 @@ if not OLDEST <= sys.version_info[:2] <= NEWEST:
 
 import argparse  # noqa: E402  the version check above must come first
 import hashlib  # noqa: E402
+import io  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
@@ -255,7 +256,7 @@ def environment(own_jupyter=False):
 
 def lock_file(file, wait):
     """Lock an open file for this process; OSError when another has it and we do not wait."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
@@ -302,7 +303,7 @@ def torch_version():
 def locked(name):
     """The pin of one package, as in 'uv==0.13.9', from requirements.txt."""
     lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return re.search(rf"^{re.escape(name)}==[^\s;]+", lock, re.MULTILINE).group()
+    return next(iter(re.findall(rf"^{re.escape(name)}==[^\s;]+", lock, re.MULTILINE)))
 
 
 def venv_python():
@@ -688,5 +689,6 @@ def listen():
 if __name__ == "__main__":
     listen()
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(main(sys.argv[1:]))

@@ -157,7 +157,8 @@ def _parsed_version(file: Path, module: str, *version: int) -> tuple[_Statement,
     base = module if file.name == "__init__.py" else module.rpartition(".")[0]
     parts: list[tuple[str, list[ast.AST]]] = []
     for statement in _split(ast.parse(file.read_bytes()).body):
-        parts.append((_text(statement, nodes := []), nodes))
+        nodes: list[ast.AST] = []
+        parts.append((_text(statement, nodes), nodes))
     aliases = _aliases((node for _, nodes in parts for node in nodes), base.partition(".")[0])
     statements = (_statement(text, nodes, base, aliases) for text, nodes in parts)
     return tuple(s for s in statements if s.binds != {"__all__"})

@@ -103,9 +103,13 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
 
 
+def _within(low: float, value: Any, high: float) -> bool:
+    return bool(low <= value <= high)
+
+
 def number(name: str, value: Any, low: float, high: float = sys.float_info.max) -> float:
     """A real number from `low` to `high`, both included; without `high`, any finite number."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not _within(low, value, high):
         limits = f"of at least {low}" if high == sys.float_info.max else f"from {low} to {high}"
         raise fail(name, repr(value), f"a number {limits}")
     return float(value)

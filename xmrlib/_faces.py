@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
@@ -38,6 +39,14 @@ PALETTE = {
 """The line colours of the book and what stands for them on a dark page, both safe for colour-blind readers."""
 
 _COLORS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
+
+
+def whole(ax: Axes) -> Figure:
+    """The figure that an Axes stands in, whatever part of it."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise ValueError("ax stands in no figure; expected Axes of a figure")
+    return figure
 
 
 def register() -> None:
@@ -75,7 +84,7 @@ def narrowed(figure: Figure) -> Iterator[Figure]:
     """The figure as it is drawn for a phone; the given one is as before afterwards."""
     if figure in REDRAW:
         with mpl.rc_context({"figure.figsize": (NARROW, NARROW)}):
-            small = REDRAW[figure]().figure
+            small = whole(REDRAW[figure]())
         try:
             yield small
         finally:
@@ -104,7 +113,7 @@ def darkened(figure: Figure) -> Iterator[None]:
             getattr(artist, f"set_{name}")(value)
 
 
-def _colors(artist: Artist) -> Iterator[tuple[str, object]]:
+def _colors(artist: Artist) -> Iterator[tuple[str, Any]]:
     for name in _COLORS:
         if hasattr(artist, f"get_{name}") and hasattr(artist, f"set_{name}"):
             value = getattr(artist, f"get_{name}")()

@@ -94,7 +94,7 @@ def read(index: LiveIndex, sentence: str) -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = []
     for run in _RUN.findall(_plain(sentence)):
         chinese = "\u4e00" <= run[0] <= "\u9fff"
-        pieces = cheapest_words(run, index.cost) if chinese else [run]
+        pieces = _cheapest_words(run, index.cost) if chinese else [run]
         found += [(piece, _known(index.place, piece)) for piece in pieces]
     return found
 
@@ -117,10 +117,10 @@ def _plain(text: str) -> str:
 
 
 def _known(words: Mapping[str, object], word: str) -> str | None:
-    return word if word in words else next((form for form in simple_forms(word) if form in words), None)
+    return word if word in words else next((form for form in _simple_forms(word) if form in words), None)
 
 
-def simple_forms(word: str) -> Iterator[str]:
+def _simple_forms(word: str) -> Iterator[str]:
     """What an English word may be a form of, best guess first; a doubled last letter may be single."""
     if word in IRREGULAR:
         yield IRREGULAR[word]
@@ -132,7 +132,7 @@ def simple_forms(word: str) -> Iterator[str]:
                 yield stem[:-1]
 
 
-def cheapest_words(run: str, cost: Mapping[str, int]) -> list[str]:
+def _cheapest_words(run: str, cost: Mapping[str, int]) -> list[str]:
     """Split Chinese where the sum of costs is least (dynamic programming); at equal cost the longer last word."""
     longest = max(map(len, cost), default=1)
     best, last = [0], [0]
@@ -262,7 +262,7 @@ def _chinese_words(text: str) -> tuple[dict[str, float], set[str]]:
     count = {word: int(times) for word, times, _ in entries}
     total = sum(count.values())
     cost = {word: round(4 * math.log(total / times)) for word, times in count.items()}
-    mentioned = [word for run in re.findall("[\u4e00-\u9fff]+", text) for word in cheapest_words(run, cost)]
+    mentioned = [word for run in re.findall("[\u4e00-\u9fff]+", text) for word in _cheapest_words(run, cost)]
     words = {
         *sorted(count, key=lambda word: (-count[word], word))[:_FREQUENT_ZH],
         *mentioned,
@@ -283,7 +283,7 @@ def _without_forms(words: Sequence[str], vectors: np.ndarray) -> list[int]:
     row = {word: i for i, word in enumerate(words)}
     kept: dict[str, int] = {}
     for word in sorted(words, key=len):  # a simple form is shorter, so it is decided first
-        simple = next((form for form in simple_forms(word) if form in kept), None)
+        simple = next((form for form in _simple_forms(word) if form in kept), None)
         if simple is None or vectors[row[word]] @ vectors[row[simple]] < _SAME:
             kept[word] = row[word]
     return sorted(kept.values())

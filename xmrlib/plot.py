@@ -11,9 +11,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -69,7 +71,7 @@ def use_style() -> None:
             "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white",
             "font.family": ["DejaVu Sans", FONT], "font.size": 13, "axes.titlesize": 14,
             "axes.labelsize": 13, "xtick.labelsize": 12, "ytick.labelsize": 12, "legend.fontsize": 12,
-            "axes.prop_cycle": mpl.cycler(color=COLORS), "image.cmap": "viridis", "lines.linewidth": 2,
+            "axes.prop_cycle": cycler(color=COLORS), "image.cmap": "viridis", "lines.linewidth": 2,
             "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#52605e",
             "axes.formatter.min_exponent": 5, "axes.grid": False, "grid.color": "#d5dedd",
             "legend.frameon": False, "svg.hashsalt": "xmrlib",
@@ -107,7 +109,7 @@ def gallery(
     rows = -(-columns // phone)  # of the phone, for each row here
     split = [(row * rows + column // phone, column % phone) for row, column in cells]
     ax = _draw_gallery(items, cells, columns)
-    _faces.REDRAW[ax.figure] = partial(_draw_gallery, items, split, phone)
+    _faces.REDRAW[_faces.whole(ax)] = partial(_draw_gallery, items, split, phone)
     return ax
 
 
@@ -155,7 +157,7 @@ def _on_tile(rgba: np.ndarray) -> np.ndarray:
     return tile
 
 
-def _one_each(name: str, values: Sequence | None, images: Sequence) -> list:
+def _one_each(name: str, values: Sequence | None, images: Any) -> list:
     if len(images) == 0:
         raise _expect.fail("images", "empty", "at least one picture")
     values = [None] * len(images) if values is None else list(values)
@@ -209,7 +211,7 @@ def ranking(
     if ax is None:
         width = mpl.rcParams["figure.figsize"][0]
         _, ax = plt.subplots(figsize=(width, 0.2 + width * rows * pitch / max(columns, 10)))
-        _faces.REDRAW[ax.figure] = partial(ranking, gains, k, min(columns, 10))
+        _faces.REDRAW[_faces.whole(ax)] = partial(ranking, gains, k, min(columns, 10))
     width = ax.get_window_extent().width / ax.figure.dpi * 72 / max(columns, 10)  # of a cell, in points
     size = min(mpl.rcParams["font.size"], 0.88 * width / (0.64 * len(str(len(gains)))))
     for i, gain in enumerate(gains):

@@ -61,16 +61,15 @@ def neg_sq_euclid(Q: ArrayLike, X: ArrayLike) -> np.ndarray:
     >>> neg_sq_euclid([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
     array([[-25.,  -1.]])
     """
-    Q, X = _pair(Q, X)
-    dtype = Q.dtype
+    queries, items = _pair(Q, X)
     with np.errstate(over="ignore", invalid="ignore"):  # raised below, as an error with a name
-        centre = X.mean(axis=0, dtype=np.float64)
-        Q, X = Q - centre, X - centre
-        scores = Q @ X.T
+        centre = items.mean(axis=0, dtype=np.float64)
+        A, B = queries - centre, items - centre
+        scores = A @ B.T
         scores *= 2
-        scores -= np.einsum("ij,ij->i", Q, Q)[:, None]
-        scores -= np.einsum("ij,ij->i", X, X)
-        return _no_overflow(np.minimum(scores, 0, out=scores).astype(dtype, copy=False))
+        scores -= np.einsum("ij,ij->i", A, A)[:, None]
+        scores -= np.einsum("ij,ij->i", B, B)
+        return _no_overflow(np.minimum(scores, 0, out=scores).astype(queries.dtype, copy=False))
 
 
 def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,20 +95,25 @@ def topk(Q: ArrayLike, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
     columns = max(_BLOCK_COLUMNS, 4 * k)
     rows = max(1, _BLOCK_SCORES // columns)
     with np.errstate(over="ignore", invalid="ignore"):  # raised below, as an error with a name
-        parts = [_topk(Q[i : i + rows], X, k, columns) for i in range(0, len(Q), rows)]
+        safe = np.sqrt(np.vdot(Q, Q)) * np.sqrt(np.vdot(X, X)) < np.finfo(Q.dtype).max  # Cauchy-Schwarz
+        parts = [_topk(Q[i : i + rows], X, k, columns, bool(safe)) for i in range(0, len(Q), rows)]
     scores, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
     return _no_overflow(scores), ids
 
 
-def _topk(Q: np.ndarray, X: np.ndarray, k: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Search for a few queries, block after block of the gallery. `best` holds query, score and id."""
+def _topk(Q: np.ndarray, X: np.ndarray, k: int, columns: int, safe: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Search for a few queries, block after block of the gallery. `best` holds query, score and id.
+
+    Where a product might overflow (not `safe`), all scores are looked at, also those far from the best.
+    """
     floor = np.full(len(Q), -np.inf, Q.dtype)  # what an item must reach to matter
-    best = waiting = np.empty(0, np.int64), np.empty(0, Q.dtype), np.empty(0, np.int64)
+    best: tuple[np.ndarray, ...] = np.empty(0, np.int64), np.empty(0, Q.dtype), np.empty(0, np.int64)
+    waiting = best
     buffer = np.empty((len(Q), min(columns, len(X))), Q.dtype)
     for start in range(0, len(X), columns):
         block = X[start : start + columns]
         scores = np.matmul(Q, block.T, out=buffer[:, : len(block)])
-        query, score, item = _candidates(scores, floor, k)
+        query, score, item = _candidates(scores if safe else _no_overflow(scores), floor, k)
         waiting = _join(waiting, (query, score, item + start))
         if start == 0 or len(waiting[0]) > k * len(Q) or start + columns >= len(X):
             best, waiting = _best(_join(best, waiting), k), tuple(part[:0] for part in waiting)
@@ -128,7 +132,6 @@ def _candidates(scores: np.ndarray, floor: np.ndarray, k: int) -> tuple[np.ndarr
     size = next(size for size in (16, 8, 4, 2, 1) if n % size == 0 and (size == 1 or n >= 2 * k * size))
     groups = scores.reshape(m, size, n // size)
     maxima = groups.max(axis=1)
-    _no_overflow(maxima)
     hopeful = maxima >= floor[:, None]
     if np.count_nonzero(hopeful) > 2 * k * m:
         floor = np.maximum(floor, np.partition(maxima, -k, axis=1)[:, -k])

@@ -178,15 +178,14 @@ class _Result:
 
 def _keys(items: Any) -> list[bytes]:
     """The key of each item: the sha256 of its content, or of the digest that stands for it."""
-    digests = getattr(items, "digests", None)
+    digests, parts = getattr(items, "digests", None), items
     if digests is not None:
         _expect.equal("length", "items", len(items), "items.digests", len(digests))
         right, parts = all(isinstance(digest, str) for digest in digests), [("digest", d) for d in digests]
     elif isinstance(items, np.ndarray):
-        right, parts = _is_plain(items) and items.ndim > 1, items
+        right = _is_plain(items) and items.ndim > 1
     else:
         right = isinstance(items, list | tuple) and all(isinstance(i, str) or _is_sound(i) for i in items)
-        parts = items
     if not right or len(parts) == 0:
         kinds = (
             "a list of str, a list of sounds (1-D float arrays), a stack of arrays, or an object with digests"
@@ -319,10 +318,6 @@ def _checked(array: Any) -> np.ndarray:
     if not isinstance(array, np.ndarray) or not _is_plain(array):
         raise _expect.fail("the computed value", _describe(array), "a numpy array of plain values")
     return array
-
-
-def _describe(value: Any) -> str:
-    return f"{type(value).__name__} {value!r:.80}"
 
 
 def _read(path: Path) -> np.ndarray | None:

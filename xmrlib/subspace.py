@@ -19,7 +19,7 @@ _ZERO_CORRELATION = 1e-8  # a direction without variance has a correlation of ro
 class CCA:
     """A fitted canonical correlation analysis, made by `cca`.
 
-    ``x_mean (d_x,)``, ``y_mean (d_y,)``; ``x_weights (d_x, k)``, ``y_weights (d_y, k)``; ``correlations (k,)``
+    ``x_mean (d_x,)``, ``y_mean (d_y,)``; ``x_weights (d_x, dim)``, ``y_weights (d_y, dim)``; ``correlations (dim,)``
     from large to small, in [0, 1]. All float64. Introduced in chapter 1.
     """
 
@@ -30,16 +30,16 @@ class CCA:
     correlations: np.ndarray
 
     def transform_x(self, X: ArrayLike) -> np.ndarray:
-        """Rows of the first modality in the shared space: (n, d_x) to (n, k). ValueError for other columns."""
+        """Rows of the first modality in the shared space: (n, d_x) to (n, dim). ValueError for other columns."""
         return _project("X", X, self.x_mean, self.x_weights)
 
     def transform_y(self, Y: ArrayLike) -> np.ndarray:
-        """Rows of the second modality in the shared space: (n, d_y) to (n, k). ValueError for other columns."""
+        """Rows of the second modality in the shared space: (n, d_y) to (n, dim). ValueError for other columns."""
         return _project("Y", Y, self.y_mean, self.y_weights)
 
 
-def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
-    r"""Canonical correlation analysis: the k pairs of directions along which X and Y correlate most.
+def cca(X: ArrayLike, Y: ArrayLike, dim: int, ridge: float = 1e-6) -> CCA:
+    r"""Canonical correlation analysis: the ``dim`` pairs of directions along which X and Y correlate most.
 
     X is (n, d_x) and Y is (n, d_y); row i of both describes the same thing. With the covariances
     :math:`C_{xx}, C_{yy}, C_{xy}` of the data and the diagonals :math:`D_{xx}, D_{yy}` of the first two it solves
@@ -59,7 +59,7 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     harmless, and constant ones (up to the rounding of their dtype) get the weight 0. The sign of each pair is fixed: its largest x weight, times the
     standard deviation of the column, is positive. Computed in float64.
 
-    Raises ValueError when the rows differ in number, n < 2, k is not between 1 and the number of directions
+    Raises ValueError when the rows differ in number, n < 2, dim is not between 1 and the number of directions
     that correlate at all (at most the smaller rank), ridge is negative, or for NaN and infinity.
     Introduced in chapter 1.
 
@@ -67,7 +67,7 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     >>> shared = rng.normal(size=(1000, 1))
     >>> X = np.hstack([shared + rng.normal(size=(1000, 1)), rng.normal(size=(1000, 2))])
     >>> Y = np.hstack([rng.normal(size=(1000, 2)), shared + rng.normal(size=(1000, 1))])
-    >>> model = cca(X, Y, k=1)
+    >>> model = cca(X, Y, dim=1)
     >>> model.correlations.round(1)
     array([0.5])
     >>> model.transform_x(X).shape
@@ -76,17 +76,17 @@ def cca(X: ArrayLike, Y: ArrayLike, k: int, ridge: float = 1e-6) -> CCA:
     X, x_mean, x_scale = _standardised("X", X)
     Y, y_mean, y_scale = _standardised("Y", Y)
     _expect.equal("rows", "X", len(X), "Y", len(Y))
-    k = _expect.integer("k", k, 1, min(X.shape[1], Y.shape[1]))
+    dim = _expect.integer("dim", dim, 1, min(X.shape[1], Y.shape[1]))
     ridge = _expect.number("ridge", ridge, 0)
     x_whitener, y_whitener = _whitener(X, ridge), _whitener(Y, ridge)
     U, correlations, Vt = np.linalg.svd(x_whitener.T @ (X.T @ Y / len(X)) @ y_whitener, full_matrices=False)
     rank = int(np.sum(correlations > _ZERO_CORRELATION))
-    if k > rank:
-        raise _expect.fail("k", k, f"at most {rank}, the number of directions in which X and Y correlate")
-    A, B = x_whitener @ U[:, :k], y_whitener @ Vt[:k].T
-    sign = np.sign(A[np.abs(A).argmax(axis=0), np.arange(k)])
+    if dim > rank:
+        raise _expect.fail("dim", dim, f"at most {rank}, the number of directions in which X and Y correlate")
+    A, B = x_whitener @ U[:, :dim], y_whitener @ Vt[:dim].T
+    sign = np.sign(A[np.abs(A).argmax(axis=0), np.arange(dim)])
     A, B = A * sign * x_scale[:, None], B * sign * y_scale[:, None]
-    return CCA(x_mean, y_mean, A, B, np.minimum(correlations[:k], 1.0))
+    return CCA(x_mean, y_mean, A, B, np.minimum(correlations[:dim], 1.0))
 
 
 def _whitener(X: np.ndarray, ridge: float) -> np.ndarray:

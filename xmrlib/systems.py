@@ -35,13 +35,13 @@ class System:
     seeds: int = 1
 
 
-def words_and_colours(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+def _words_and_colours(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Which words occur in the caption, which colours in the picture; aligned by CCA. Section 1.1."""
     words = CountVectorizer(binary=True).fit_transform(stamps.captions("en")).toarray().astype(float)
     return _aligned(words, image.color_histogram(stamps.images()), split)
 
 
-def search_box(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+def _search_box(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """The box of the page: a query is the sum of small word vectors, a picture what a CNN sees. Section 1.1."""
     index = live_search.build_index(stamps)
     words = [live_search.words_of(index, text) for text in stamps.captions("en", split.test)]
@@ -50,18 +50,18 @@ def search_box(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     return queries @ index.picture_vectors[split.test].astype(np.int64).T
 
 
-def class_names_multilingual(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+def _class_names_multilingual(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Zero-shot: the sentence against the names of the classes that a CNN sees, in 16 languages. Section 1.1."""
     return _by_class_names(encoders.multilingual_encoder(), stamps, split)
 
 
-def sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
     sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
     return _aligned(sentences, store.features(encoders.image_encoder(), stamps.images()), split)
 
 
-def class_names_english(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+def _class_names_english(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Zero-shot by class names, with the English sentence encoder. Section 5.2."""
     return _by_class_names(encoders.sentence_encoder(), stamps, split)
 
@@ -69,7 +69,7 @@ def class_names_english(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Split) -> np.ndarray:
     """CCA on the pairs of the development part; cosine of test captions and test pictures."""
     fit, test = split.development, split.test
-    model = subspace.cca(text_features[fit], picture_features[fit], k=CCA_DIRECTIONS, ridge=CCA_RIDGE)
+    model = subspace.cca(text_features[fit], picture_features[fit], dim=CCA_DIRECTIONS, ridge=CCA_RIDGE)
     return similarity.cosine(
         model.transform_x(text_features[test]), model.transform_y(picture_features[test])
     )
@@ -86,11 +86,11 @@ def _by_class_names(
 
 
 SYSTEMS: tuple[System, ...] = (
-    System("words + colours, CCA", "1.1", words_and_colours),
-    System("search box of the page", "1.1", search_box),
-    System("class names, multilingual", "1.1", class_names_multilingual),
-    System("MiniLM + CNN, CCA", "5.1", sentences_and_cnn),
-    System("class names, MiniLM", "5.2", class_names_english),
+    System("words + colours, CCA", "1.1", _words_and_colours),
+    System("search box of the page", "1.1", _search_box),
+    System("class names, multilingual", "1.1", _class_names_multilingual),
+    System("MiniLM + CNN, CCA", "5.1", _sentences_and_cnn),
+    System("class names, MiniLM", "5.2", _class_names_english),
 )
 """All systems in the order of the book."""
 

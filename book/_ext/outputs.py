@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["merged", "setup"]
 
-READER = ("myst_nb.core.read.standard_nb_read", {}, False)
+READER: tuple[str, dict[str, str], bool] = ("myst_nb.core.read.standard_nb_read", {}, False)
 
 
 def merged(notebook: NotebookNode, executed: NotebookNode | None) -> NotebookNode | None:

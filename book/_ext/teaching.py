@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import os
-from collections.abc import Iterator
 from fractions import Fraction
 from html import escape
 from pathlib import Path
@@ -30,9 +30,13 @@ STRIPS = (  # hits of the first ten items, and the number of relevant items in t
     ("0101010101", 5),
     ("1100000000", 8),
 )
+SYSTEMS = {  # file: system of the leaderboard
+    "scores-words-colours.csv": "words + colours, CCA",
+    "scores-sentences-cnn.csv": "MiniLM + CNN, CCA",
+}
 FILES = {
     "scores-words-colours.csv": "scores of words + colours, CCA (the weak system)",
-    "scores-sentences-cnn.csv": "scores of sentences + CNN, CCA (the strong system)",
+    "scores-sentences-cnn.csv": "scores of MiniLM + CNN, CCA (the strong system)",
     "relevance.csv": "grades 0, 1, 2 for the same captions and pictures",
     "items.csv": "the items, with captions in English and Chinese",
     "quiz-ch01.txt": "quiz of chapter 1 as plain text, without answers",
@@ -91,6 +95,11 @@ def _sheet() -> str:
     return _table("strip", head, rows)
 
 
+def _discounts() -> str:
+    row = "".join(f"<td>{1 / math.log2(i + 1):.3f}</td>" for i in range(1, 11))
+    return _table("rank i", [*map(str, range(1, 11))], [f'<tr><th scope="row">discount</th>{row}</tr>'])
+
+
 def _answer_table() -> str:
     rows = []
     for number, row in enumerate(answers(), 1):
@@ -112,13 +121,14 @@ def _table(corner: str, head: list[str], rows: list[str]) -> str:
 
 def write_files(folder: Path) -> None:
     """Write all `FILES`: scores and grades with one row per test caption and one column per test picture."""
-    from xmrlib import checks, datasets
+    from xmrlib import checks, datasets, leaderboard
 
     stamps = datasets.load_stamps()
-    test = stamps.test
+    test = stamps.split.test
     ids = [stamps[i].id for i in test]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, scores in zip(FILES, _scores(stamps), strict=False):
+    for name, system in SYSTEMS.items():
+        scores = leaderboard.scores(system)
         _write(
             folder / name,
             ["query", *ids],
@@ -130,21 +140,6 @@ def write_files(folder: Path) -> None:
     _write(folder / "items.csv", ["id", "en", "zh_CN"], captions)
     for chapter in ("ch01", "ch05"):
         (folder / f"quiz-{chapter}.txt").write_text(f"{checks.quiz(chapter)!r}\n", encoding="utf-8")
-
-
-def _scores(stamps: Any) -> Iterator[Any]:
-    """The weak and the strong system of chapter 5, (captions, pictures) of the test part."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    from xmrlib import encoders, image, similarity, store, subspace
-
-    texts, pictures = stamps.captions("en"), stamps.images()
-    words = CountVectorizer(binary=True).fit_transform(texts).toarray().astype(float)
-    sentences = store.features(encoders.sentence_encoder(), texts)
-    cnn = store.features(encoders.image_encoder(), pictures)
-    for x, y in [(words, image.color_histogram(pictures)), (sentences, cnn)]:
-        model = subspace.cca(x[stamps.train], y[stamps.train], k=32, ridge=1.0)
-        yield similarity.cosine(model.transform_x(x[stamps.test]), model.transform_y(y[stamps.test]))
 
 
 def _write(path: Path, head: list[str], rows: Any) -> None:
@@ -205,6 +200,7 @@ def setup(app: Any) -> dict[str, bool]:
 
     app.add_directive("quiz", directive(_quiz, 1))
     app.add_directive("strips", directive(_sheet))
+    app.add_directive("strip-discounts", directive(_discounts))
     app.add_directive("strip-answers", directive(_answer_table))
     app.add_directive("teaching-files", directive(_links))
     app.connect("build-finished", _write_when_stale)

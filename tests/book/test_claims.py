@@ -29,7 +29,7 @@ def scores(world, system, train, test):
     texts, pictures = world[system]
     if system == "zero-shot":
         return similarity.cosine(texts[test], pictures[test])
-    model = subspace.cca(texts[train], pictures[train], k=32, ridge=1.0)
+    model = subspace.cca(texts[train], pictures[train], dim=32, ridge=1.0)
     return similarity.cosine(model.transform_x(texts[test]), model.transform_y(pictures[test]))
 
 
@@ -84,7 +84,7 @@ def test_more_ridge_is_within_noise(world):
     exact = stamps.relevance(test, test) == 2
     values = []
     for ridge in (1.0, 1.5):
-        model = subspace.cca(texts[train], pictures[train], k=32, ridge=ridge)
+        model = subspace.cca(texts[train], pictures[train], dim=32, ridge=ridge)
         found = similarity.cosine(model.transform_x(texts[test]), model.transform_y(pictures[test]))
         values.append(metrics.per_query(found, exact, "R@10"))
     assert metrics.paired_test(*values).p_value > 0.05

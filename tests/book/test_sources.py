@@ -352,7 +352,7 @@ PLANTED = [
     (replace("{solution-start} ex-1", "{solution-start} ex-0"), "ex-1 has no solution"),
     (replace("checks.value(answer, 0.25)", "", "code"), "ex-0 has no check"),
     (replace("word " * 1200, "few words"), "words of prose"),
-    (replace("answer = 0.25", "x = 1\n" * 19, "code"), "19 lines of code"),
+    (replace("answer = 0.25", "x = 1\n" * 26, "code"), "26 lines of code"),
     (change_cell(1, metadata={}), "alt"),
     (change_cell(9, metadata={}), "shows a solution"),
     (change_cell(1, outputs=[{"output_type": "stream"}]), "outputs"),

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmrlib import checks
+from xmrlib.checks import _compare
 
 OPEN = [..., None, NotImplemented]
 RIGHT = [
@@ -120,13 +120,13 @@ WRONG = [
 
 @pytest.mark.parametrize(("answer", "expected"), RIGHT)
 def test_right_answers_pass(answer, expected):
-    result = checks.value(answer, expected)
+    result = _compare.value(answer, expected)
     assert result and result.state == "right" and repr(result) == "✓ Right."
 
 
 @pytest.mark.parametrize(("answer", "expected", "why"), WRONG)
 def test_near_misses_fail_and_say_how(answer, expected, why):
-    result = checks.value(answer, expected)
+    result = _compare.value(answer, expected)
     assert not result and result.state == "wrong"
     assert re.search(why, result.detail), result.detail
 
@@ -134,10 +134,10 @@ def test_near_misses_fail_and_say_how(answer, expected, why):
 @pytest.mark.parametrize("placeholder", OPEN)
 def test_placeholders_are_open_and_not_wrong(placeholder):
     for result in (
-        checks.value(placeholder, 3),
-        checks.choice(placeholder, "a", {"b": "no."}),
-        checks.agrees(placeholder, abs, [1]),
-        checks.agrees(lambda x: placeholder, abs, [1]),
+        _compare.value(placeholder, 3),
+        _compare.choice(placeholder, "a", {"b": "no."}),
+        _compare.agrees(placeholder, abs, [1]),
+        _compare.agrees(lambda x: placeholder, abs, [1]),
     ):
         assert not result and result.state == "open"
         assert repr(result).startswith("… Not answered yet.") and "Not answered yet" in result._repr_html_()
@@ -152,25 +152,25 @@ def test_a_function_that_is_not_implemented_is_open():
             raise NotImplementedError("the second case")
         return x
 
-    assert checks.agrees(todo, abs, [1]).state == checks.agrees(half, abs, [1, 2]).state == "open"
+    assert _compare.agrees(todo, abs, [1]).state == _compare.agrees(half, abs, [1, 2]).state == "open"
 
 
 def test_a_forgotten_return_in_one_branch_is_wrong():
-    result = checks.agrees(lambda x: x if x < 2 else None, abs, [1, 2])
+    result = _compare.agrees(lambda x: x if x < 2 else None, abs, [1, 2])
     assert result.state == "wrong" and "got: None" in result.detail
 
 
 def test_none_can_be_the_right_answer():
-    assert checks.agrees(lambda x: None, lambda x: None, [1])
-    assert checks.agrees(lambda x: 3, lambda x: None, [1]).state == "wrong"
+    assert _compare.agrees(lambda x: None, lambda x: None, [1])
+    assert _compare.agrees(lambda x: 3, lambda x: None, [1]).state == "wrong"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(1e-8, 1))
 def test_no_relative_error_above_the_tolerance_passes(x, error):
     off = x * (1 + error)
     if math.isfinite(off) and abs(x) > 1e-300:
-        assert not checks.value(off, x)
-    assert checks.value(x, x)
+        assert not _compare.value(off, x)
+    assert _compare.value(x, x)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8), st.data())
@@ -179,19 +179,19 @@ def test_one_changed_entry_of_an_array_fails(values, data):
     wrong = expected.copy()
     place = data.draw(st.integers(0, len(values) - 1))
     wrong[place] += 1e-3 * max(1, abs(wrong[place]))
-    assert checks.value(expected.copy(), expected)
-    result = checks.value(wrong, expected)
+    assert _compare.value(expected.copy(), expected)
+    result = _compare.value(wrong, expected)
     assert not result and f"first [{place}]" in result.detail
 
 
 def test_tolerance_is_relative_for_real_and_absolute_for_whole_numbers():
-    assert checks.value(101.0, 100.0, tolerance=0.02) and not checks.value(103.0, 100.0, tolerance=0.02)
-    assert checks.value(12, 10, tolerance=2) and not checks.value(13, 10, tolerance=2)
-    assert checks.value(np.array([12]), np.array([10]), tolerance=2)
+    assert _compare.value(101.0, 100.0, tolerance=0.02) and not _compare.value(103.0, 100.0, tolerance=0.02)
+    assert _compare.value(12, 10, tolerance=2) and not _compare.value(13, 10, tolerance=2)
+    assert _compare.value(np.array([12]), np.array([10]), tolerance=2)
 
 
 def test_value_does_not_tell_the_answer():
-    assert "0.123456" not in repr(checks.value(0.5, 0.123456)) + checks.value(0.5, 0.123456)._repr_html_()
+    assert "0.123456" not in repr(_compare.value(0.5, 0.123456)) + _compare.value(0.5, 0.123456)._repr_html_()
 
 
 def test_dataclasses_are_compared_by_their_fields():
@@ -200,9 +200,9 @@ def test_dataclasses_are_compared_by_their_fields():
         weights: np.ndarray
         k: int
 
-    assert checks.value(Fit(np.ones(2), 1), Fit(np.ones(2), 1))
-    assert "at 'weights': 1 of 2" in checks.value(Fit(np.array([1.0, 2]), 1), Fit(np.ones(2), 1)).detail
-    assert not checks.value((np.ones(2), 1), Fit(np.ones(2), 1))
+    assert _compare.value(Fit(np.ones(2), 1), Fit(np.ones(2), 1))
+    assert "at 'weights': 1 of 2" in _compare.value(Fit(np.array([1.0, 2]), 1), Fit(np.ones(2), 1)).detail
+    assert not _compare.value((np.ones(2), 1), Fit(np.ones(2), 1))
 
 
 # ---- agrees ----
@@ -228,23 +228,23 @@ NEAR = [
 
 
 def test_agrees_accepts_another_way_to_the_same_numbers():
-    result = checks.agrees(lambda r, k: np.mean(r[:k]), precision_at, CASES)
+    result = _compare.agrees(lambda r, k: np.mean(r[:k]), precision_at, CASES)
     assert result and "4 cases agree" in repr(result)
-    assert repr(checks.agrees(abs, abs, [-1])) == "✓ Right. 1 case agrees."
+    assert repr(_compare.agrees(abs, abs, [-1])) == "✓ Right. 1 case agrees."
 
 
 @pytest.mark.parametrize("near", NEAR)
 def test_agrees_rejects_the_usual_mistakes(near):
-    assert checks.agrees(near, precision_at, CASES).state == "wrong"
+    assert _compare.agrees(near, precision_at, CASES).state == "wrong"
 
 
 def test_agrees_reports_the_first_case_that_differs():
-    result = checks.agrees(lambda r, k: sum(r[:k]) / len(r), precision_at, iter(CASES))
+    result = _compare.agrees(lambda r, k: sum(r[:k]) / len(r), precision_at, iter(CASES))
     assert (
         result.detail
         == "Case 1 of 4 differs.\ninput: relevant = [1, 0, 1, 1], k = 1\ngot: 0.25\nexpected: 1.0"
     )
-    result = checks.agrees(lambda x: x.ravel(), lambda x: x, [np.zeros(2), np.zeros((1, 2))])
+    result = _compare.agrees(lambda x: x.ravel(), lambda x: x, [np.zeros(2), np.zeros((1, 2))])
     assert "Case 2 of 2" in result.detail and "shape (1, 2) is expected, not (2,)" in result.detail
 
 
@@ -252,14 +252,14 @@ def test_errors_of_the_function_are_shown_not_raised():
     def broken(x):
         return 1 / x
 
-    result = checks.agrees(broken, lambda x: 0.0, [1e300, 0])
+    result = _compare.agrees(broken, lambda x: 0.0, [1e300, 0])
     assert result.state == "wrong"
-    result = checks.agrees(broken, lambda x: math.inf if x == 0 else 1 / x, [1, 0])
+    result = _compare.agrees(broken, lambda x: math.inf if x == 0 else 1 / x, [1, 0])
     assert "got: ZeroDivisionError: division by zero (at: return 1 / x)" in result.detail
     assert "input: x = 0" in result.detail and "expected: inf" in result.detail
-    assert "TypeError" in checks.agrees(lambda: 1, abs, [1]).detail
-    assert "a function is expected" in checks.agrees(3, abs, [1]).detail
-    assert "SystemExit: 3" in checks.agrees(lambda x: sys.exit(3), abs, [1]).detail
+    assert "TypeError" in _compare.agrees(lambda: 1, abs, [1]).detail
+    assert "a function is expected" in _compare.agrees(3, abs, [1]).detail
+    assert "SystemExit: 3" in _compare.agrees(lambda x: sys.exit(3), abs, [1]).detail
 
 
 def test_the_oracle_may_demand_an_error():
@@ -268,10 +268,10 @@ def test_the_oracle_may_demand_an_error():
             raise ValueError("x is negative")
         return x
 
-    assert checks.agrees(lambda x: strict(x), strict, [1, -1])
-    result = checks.agrees(lambda x: x, strict, [1, -1])
+    assert _compare.agrees(lambda x: strict(x), strict, [1, -1])
+    result = _compare.agrees(lambda x: x, strict, [1, -1])
     assert "got: -1" in result.detail and "expected: ValueError: x is negative" in result.detail
-    assert not checks.agrees(lambda x: x if x > 0 else 1 / 0, strict, [1, -1])
+    assert not _compare.agrees(lambda x: x if x > 0 else 1 / 0, strict, [1, -1])
 
 
 def test_a_function_cannot_pass_by_changing_its_input():
@@ -281,16 +281,16 @@ def test_a_function_cannot_pass_by_changing_its_input():
         x.sort()
         return x
 
-    result = checks.agrees(changes, lambda x: x, [case])
+    result = _compare.agrees(changes, lambda x: x, [case])
     assert not result and case == [3.0, 1.0, 2.0]
-    kind = checks.agrees(lambda x: (x.sort(), x[0])[1], min, [case])
+    kind = _compare.agrees(lambda x: (x.sort(), x[0])[1], min, [case])
     assert kind and "changes its input" in kind.detail and case == [3.0, 1.0, 2.0]
-    assert "changes" not in checks.agrees(lambda x: sorted(x)[0], min, [case]).detail
+    assert "changes" not in _compare.agrees(lambda x: sorted(x)[0], min, [case]).detail
 
 
 def test_a_hint_stands_under_a_wrong_result_only():
-    assert checks.agrees(lambda x: 1, abs, [2], hint="Think again.").detail.endswith("\nThink again.")
-    assert "Think" not in checks.agrees(abs, abs, [2], hint="Think again.").detail
+    assert _compare.agrees(lambda x: 1, abs, [2], hint="Think again.").detail.endswith("\nThink again.")
+    assert "Think" not in _compare.agrees(abs, abs, [2], hint="Think again.").detail
 
 
 class Hostile:
@@ -316,17 +316,20 @@ class Hostile:
 def test_answers_that_break_the_comparison_are_wrong_and_raise_nothing(kind, expected):
     half = torch.ones(2, dtype=torch.bfloat16)
     answer = [Hostile(), Decimal("sNaN"), half, [Hostile()] * 2, object, len][kind]
-    for result in (checks.value(answer, expected), checks.agrees(lambda x: answer, lambda x: expected, [1])):
+    for result in (
+        _compare.value(answer, expected),
+        _compare.agrees(lambda x: answer, lambda x: expected, [1]),
+    ):
         assert result.state == "wrong" and result._repr_html_() and repr(result)
 
 
 def test_a_dict_is_filled_in_part_by_part():
     expected = {"P@5": 0.2, "AP": 0.5}
-    assert checks.value({"P@5": 0.2, "AP": ...}, expected).detail == "Still to do: 'AP'."
-    assert checks.value({"P@5": ..., "AP": None}, expected).state == "open"
-    wrong = checks.value({"P@5": 0.3, "AP": ...}, expected)
+    assert _compare.value({"P@5": 0.2, "AP": ...}, expected).detail == "Still to do: 'AP'."
+    assert _compare.value({"P@5": ..., "AP": None}, expected).state == "open"
+    wrong = _compare.value({"P@5": 0.3, "AP": ...}, expected)
     assert wrong.state == "wrong" and "at 'P@5': too large" in wrong.detail
-    assert checks.value({"P@5": 0.2, "AP": 0.5}, expected)
+    assert _compare.value({"P@5": 0.2, "AP": 0.5}, expected)
 
 
 def test_interrupts_are_not_swallowed():
@@ -334,17 +337,17 @@ def test_interrupts_are_not_swallowed():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        checks.agrees(stop, abs, [1])
+        _compare.agrees(stop, abs, [1])
 
 
 def test_a_check_without_cases_is_a_mistake_of_its_author():
     with pytest.raises(ValueError, match="cases is empty; expected at least one case"):
-        checks.agrees(abs, abs, [])
+        _compare.agrees(abs, abs, [])
 
 
 def test_long_values_are_shortened():
-    assert len(checks.value("x" * 10_000, "y").detail) < 500
-    assert len(checks.value(np.arange(1e5), np.zeros(100_000)).detail) < 500
+    assert len(_compare.value("x" * 10_000, "y").detail) < 500
+    assert len(_compare.value(np.arange(1e5), np.zeros(100_000)).detail) < 500
 
 
 # ---- choice ----
@@ -354,20 +357,20 @@ WHY = {"a": "that is the mean.", "c": "that is the mode."}
 
 @pytest.mark.parametrize("answer", ["b", "B", " b ", ["b"], {"B"}, np.str_("b"), np.array("b")[()]])
 def test_choice_accepts_every_way_to_write_the_letter(answer):
-    assert checks.choice(answer, "b", WHY)
+    assert _compare.choice(answer, "b", WHY)
 
 
 def test_choice_says_what_is_wrong_with_an_option_and_not_which_is_right():
-    assert checks.choice("A", "b", WHY).detail == "got 'A': that is the mean."
+    assert _compare.choice("A", "b", WHY).detail == "got 'A': that is the mean."
 
 
 def test_choice_survives_an_answer_that_breaks_whatever_is_done_with_it():
-    assert checks.choice(Hostile(), "b", WHY).detail.startswith("got <Hostile>: one of 'a'")
+    assert _compare.choice(Hostile(), "b", WHY).detail.startswith("got <Hostile>: one of 'a'")
 
 
-@pytest.mark.parametrize("answer", ["d", 2, ["a", "b"], [], "ab", {"a": 1}, 3.5, checks.choice])
+@pytest.mark.parametrize("answer", ["d", 2, ["a", "b"], [], "ab", {"a": 1}, 3.5, _compare.choice])
 def test_choice_of_no_option_lists_the_options(answer):
-    result = checks.choice(answer, "b", WHY)
+    result = _compare.choice(answer, "b", WHY)
     assert result.state == "wrong" and "one of 'a', 'b', 'c' is expected" in result.detail
 
 
@@ -375,12 +378,12 @@ def test_choice_of_no_option_lists_the_options(answer):
 
 
 def test_html_is_escaped_and_keeps_lines():
-    shown = checks.agrees(lambda x: "<b>&", lambda x: "1", ["<script>"])._repr_html_()
+    shown = _compare.agrees(lambda x: "<b>&", lambda x: "1", ["<script>"])._repr_html_()
     assert "<script>" not in shown and "&lt;script&gt;" in shown and "<br>" in shown and "Not yet." in shown
 
 
 def test_result_is_shown_by_a_notebook():
     from IPython.core.formatters import DisplayFormatter
 
-    data, _ = DisplayFormatter().format(checks.value(1, 1))
+    data, _ = DisplayFormatter().format(_compare.value(1, 1))
     assert data["text/plain"] == "✓ Right." and "Right." in data["text/html"]

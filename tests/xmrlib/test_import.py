@@ -35,7 +35,11 @@ def test_submodules_are_lazy_attributes():
 
 def test_all_names_every_public_module():
     """Protects `xmrlib.__all__`: exactly the public modules that are there, and each can be imported."""
-    there = {p.stem if p.is_file() else p.name for p in PACKAGE.iterdir() if p.suffix == ".py" or p.is_dir()}
+    there = {
+        p.stem if p.is_file() else p.name
+        for p in PACKAGE.iterdir()
+        if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
     assert set(xmrlib.__all__) == {name for name in there if not name.startswith(("_", "."))}
     for name in xmrlib.__all__:
         assert importlib.import_module(f"xmrlib.{name}").__all__

@@ -76,7 +76,7 @@ def test_simple_forms(word, simple):
 )
 def test_chinese_is_split_where_it_costs_least(run, pieces):
     """Protects queries without spaces: the sum decides, not the longest word from the left."""
-    assert live_search.cheapest_words(run, small_index().cost) == pieces
+    assert live_search._cheapest_words(run, small_index().cost) == pieces
 
 
 @given(st.text("大猫小提琴研究生命鼓", min_size=1, max_size=9))
@@ -91,7 +91,7 @@ def test_no_split_costs_less(run):
         sizes = [n for n in range(1, len(rest) + 1) if rest[:n] in price or n == 1]
         return [price.get(rest[:n], live_search.UNKNOWN_COST) + c for n in sizes for c in all_costs(rest[n:])]
 
-    pieces = live_search.cheapest_words(run, index.cost)
+    pieces = live_search._cheapest_words(run, index.cost)
     assert "".join(pieces) == run
     assert sum(price.get(piece, live_search.UNKNOWN_COST) for piece in pieces) == min(all_costs(run))
 

@@ -186,7 +186,7 @@ def test_k_beyond_the_rank():
     Y = np.hstack([Y, Y.sum(axis=1, keepdims=True)])
     for ridge in (0, 1e-6, 0.1):
         assert len(cca(X, Y, 2, ridge).correlations) == 2
-        with pytest.raises(ValueError, match="k is 3; expected at most 2, the number of directions"):
+        with pytest.raises(ValueError, match="dim is 3; expected at most 2, the number of directions"):
             cca(X, Y, 3, ridge)
 
 
@@ -219,8 +219,8 @@ def test_transforms_and_types():
             lambda X, Y: (X[:1], Y[:1], 1),
             "the number of rows of X is 1; expected a whole number of at least 2",
         ),
-        (lambda X, Y: (X, Y, 0), "k is 0; expected a whole number from 1 to 6"),
-        (lambda X, Y: (X, Y, 7), "k is 7; expected a whole number from 1 to 6"),
+        (lambda X, Y: (X, Y, 0), "dim is 0; expected a whole number from 1 to 6"),
+        (lambda X, Y: (X, Y, 7), "dim is 7; expected a whole number from 1 to 6"),
         (lambda X, Y: (X, Y, 2, -1), "ridge is -1; expected a number of at least 0"),
         (lambda X, Y: (X, Y, 2, float("nan")), "ridge is nan; expected"),
         (lambda X, Y: (X, Y, 2, "0.1"), "ridge is '0.1'; expected"),
@@ -230,7 +230,7 @@ def test_transforms_and_types():
         (lambda X, Y: (X, torch.tensor(Y, requires_grad=True), 2), "Y is not an array .*grad"),
         (lambda X, Y: (np.where(X[3, 2] == X, np.nan, X), Y, 2), r"X\[3, 2\] is nan; expected only finite"),
         (lambda X, Y: (X[:, 0], Y, 2), r"X is an array of shape \(500,\)"),
-        (lambda X, Y: (np.ones_like(X), Y, 1), "k is 1; expected at most 0"),
+        (lambda X, Y: (np.ones_like(X), Y, 1), "dim is 1; expected at most 0"),
     ],
 )
 def test_bad_input(change, message):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xmrlib import _expect
-from xmrlib.checks._compare import Result, agrees, choice, value
+from xmrlib.checks._compare import Result
 from xmrlib.checks._questions import Option, Question, Quiz, predict, quiz
 
 __all__ = [
@@ -24,12 +24,9 @@ __all__ = [
     "Question",
     "Quiz",
     "Result",
-    "agrees",
-    "choice",
     "exercise",
     "predict",
     "quiz",
-    "value",
 ]
 
 

@@ -7,7 +7,6 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,7 @@ class Encoder(ABC):
         return self._load(*weight_files(self.package))
 
     @abstractmethod
-    def _load(self, *files: Path) -> Any: ...
+    def _load(self, *files: Any) -> Any: ...
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, dim={self.dim})"
