@@ -6,7 +6,7 @@
 ('animals/birds/blackbird', 'A blackbird.', '乌鸫。')
 """
 
-from ._corrections import caption_corrections
+from ._corrections import Correction, caption_corrections
 from ._errors import BadRowsError, DownloadError, MissingDataError
 from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
 from .split import Split
@@ -16,6 +16,7 @@ from .wikipedia import Wikipedia, load_wikipedia
 __all__ = [
     "BadRowsError",
     "CaptionedPictures",
+    "Correction",
     "DownloadError",
     "MissingDataError",
     "Sounds",

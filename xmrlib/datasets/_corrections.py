@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .. import _expect
 
-__all__ = ["caption_corrections", "corrected"]
+__all__ = ["Correction", "caption_corrections", "corrected"]
 
 LANGUAGE = "zh_CN"
 
