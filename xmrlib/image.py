@@ -25,6 +25,18 @@ VERSION = "image.load 2"
 
 _FILL = 0.9  # part of the side that the picture takes
 _SVG_SECONDS = 20  # for one SVG that nobody vouches for
+_SVG_ENVIRONMENT = frozenset(  # all that the drawing process needs of it, to find Python's packages
+    (
+        "PATH",
+        "LD_LIBRARY_PATH",
+        "SYSTEMROOT",
+        "HOME",
+        "USERPROFILE",
+        "APPDATA",
+        "PYTHONPATH",
+        "PYTHONUSERBASE",
+    )
+)
 
 
 def load(path: str | os.PathLike[str], size: int = 224, trusted: bool = False) -> np.ndarray:
@@ -108,9 +120,10 @@ def _drawn(path: Path, side: int, trusted: bool) -> bytes:
     if trusted:
         return _svg.draw(side, path=str(path))
     command = [sys.executable, "-P", _svg.__file__, str(side), str(_SVG_SECONDS)]
+    env = {name: value for name, value in os.environ.items() if name in _SVG_ENVIRONMENT}
     try:
         with path.open("rb") as file:
-            done = subprocess.run(command, stdin=file, capture_output=True, timeout=_SVG_SECONDS, check=False)
+            done = subprocess.run(command, stdin=file, capture_output=True, timeout=_SVG_SECONDS, env=env)
     except subprocess.TimeoutExpired:
         raise ValueError(f"an SVG that takes more than {_SVG_SECONDS} s to draw") from None
     if done.returncode == 1:

@@ -272,6 +272,17 @@ def test_svg_process_opens_no_file(tmp_path):
         assert drawn.convert("RGBA").getextrema()[3] == (0, 0)
 
 
+def test_svg_process_knows_nothing_of_the_environment(tmp_path, monkeypatch):
+    """What measures or alters other Python processes, as coverage does, must not speak in its error messages."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os, sys; atexit.register(sys.stderr.write, os.environ.get('SECRET', ''))"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("SECRET", "a word of the reader's")
+    with pytest.raises(ValueError, match=r"nested deeper than 200$"):
+        image.load(svg(tmp_path / "a.svg", "<g>" * 250 + "</g>" * 250))
+
+
 def test_svg_with_a_picture_inside(tmp_path):
     """A picture that is part of the SVG is drawn, and trusted or not makes no difference."""
     buffer = io.BytesIO()

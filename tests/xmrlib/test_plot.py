@@ -541,13 +541,22 @@ def test_text_of_the_dark_face_can_be_read(name):
             assert contrast(text.get_color(), ground.get_facecolor() if ground else GROUND) >= 4.5, text
 
 
+def settled(figure):
+    """The picture once two drawings in a row agree: a constrained layout moves a little while it is drawn again."""
+    last = saved(figure)
+    for _ in range(20):
+        before, last = last, saved(figure)
+        if before == last:
+            return last
+    raise AssertionError("the layout never settles")
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_faces_leave_the_figure_as_it_was(name):
     figures = [EVERY[name](None).figure for _ in range(2)]
-    before = [saved(figure) for figure in figures * 2]  # a layout settles when it is drawn a second time
+    before = [settled(figure) for figure in figures]
     faces = _faces.faces(figures[0])
-    saved(figures[0])
-    assert saved(figures[0]) == before[2] == before[3]
+    assert settled(figures[0]) == before[0] == before[1]
     pictures = {name: Image.open(io.BytesIO(base64.b64decode(text))) for name, text in faces.items()}
     dark, narrow, narrow_dark = pictures.values()
     assert [re.search(r"xmrlib.(.*)\+webp", key)[1] for key in faces] == ["dark", "narrow", "narrow-dark"]
