@@ -414,14 +414,23 @@ def intervals(
     ]
     if not checked:
         raise _expect.fail("rows", "empty", "at least one (system, measure, value, interval)")
-    systems = list(dict.fromkeys(row[0] for row in checked))
-    measures = list(dict.fromkeys(row[1] for row in checked))
     if ax is None:
-        _, ax = plt.subplots(figsize=(7, 1.5 + 0.7 * len(measures)))
+        ax = _draw_intervals(checked, xlabel, 3)
+        _faces.REDRAW[_faces.whole(ax)] = partial(_draw_intervals, checked, xlabel, 1)
+        return ax
+    return _draw_intervals(checked, xlabel, 3, ax)
+
+
+def _draw_intervals(rows: list[tuple], xlabel: str, columns: int, ax: Axes | None = None) -> Axes:
+    """As `intervals`, with a legend of so many columns."""
+    systems = list(dict.fromkeys(row[0] for row in rows))
+    measures = list(dict.fromkeys(row[1] for row in rows))
+    if ax is None:
+        _, ax = plt.subplots(figsize=(mpl.rcParams["figure.figsize"][0], 1.5 + 0.7 * len(measures)))
     step = 0.7 / len(systems)
     for i, system in enumerate(systems):
         own = [
-            (measures.index(m), value, low, high) for name, m, value, (low, high) in checked if name == system
+            (measures.index(m), value, low, high) for name, m, value, (low, high) in rows if name == system
         ]
         y, value, low, high = np.array(own).T
         y = y + step * (i - (len(systems) - 1) / 2)
@@ -436,5 +445,5 @@ def intervals(
         )
     ax.set(yticks=range(len(measures)), yticklabels=measures, xlabel=xlabel)
     ax.invert_yaxis()
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=min(len(systems), 3))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=min(len(systems), columns))
     return ax

@@ -133,6 +133,7 @@ def key(path: Path, root: Path) -> str:
         _sha256(root / "requirements.txt"),
         sys.version,
         os.environ.get("XMRLIB_STAMPS", ""),
+        "figures with faces",
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -352,8 +353,8 @@ def workers(jobs: int) -> int:
 
 
 def set_environment() -> None:
-    """One BLAS thread for each notebook, and none of the reader's settings of pytest."""
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    """One BLAS thread for each notebook, figures with all their faces, none of the reader's settings of pytest."""
+    os.environ.update(dict.fromkeys(THREADS, "1") | {"XMRLIB_FACES": "1"})
     os.environ.pop("PYTEST_ADDOPTS", None)
 
 

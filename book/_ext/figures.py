@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from typing import Any
 
 from docutils import nodes
@@ -66,8 +65,7 @@ class JoinFaces(SphinxPostTransform):
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Connect the extension to Sphinx; notebooks that Sphinx itself runs are asked for their faces."""
-    os.environ["XMRLIB_FACES"] = "1"
+    """Connect the extension to Sphinx."""
     _write_faces()
     app.add_post_transform(JoinFaces)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -122,6 +122,15 @@ def test_a_notebook_runs_with_one_thread_beside_the_files_that_it_names(small_bo
     assert copy_of(small_book, "part/one.ipynb").cells[1].outputs[0].text == "1,2,3 1\n"
 
 
+def test_a_figure_is_kept_with_its_faces(small_book: Path) -> None:
+    """Protects dark pages and phones: beside its PNG a figure carries a dark and a narrow picture of itself."""
+    code = "from xmrlib import plot\nplot.use_style()\nplot.ranking([1, 0, 1]);"
+    write(small_book / "two.ipynb", code)
+    assert execute(small_book, "two.ipynb").returncode == 0
+    kinds = set(copy_of(small_book, "two.ipynb").cells[1].outputs[0].data)
+    assert {f"application/vnd.xmrlib.{face}+webp" for face in ("dark", "narrow", "narrow-dark")} < kinds
+
+
 @pytest.mark.skipif(os.name == "nt", reason="ended by a POSIX signal here")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_workers_and_kernels(small_book: Path, number: int) -> None:

@@ -55,6 +55,7 @@ def folder(stamps, root, tmp_path_factory) -> Path:
     css = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
     shutil.copy(Path(theme.__file__).parent / css, folder / "_static" / "theme.css")
     shutil.copy(root / "book" / "_static" / "book.css", folder / "_static")
+    shutil.copy(root / "xmrlib" / "fonts" / "sans-sc.otf", folder / "_static")
     boxes = [demo.html(demos.Place(number, start, "")) for number, start in ((1, ""), (2, "a bird of prey"))]
     for name, shown in (("light", boxes[:1]), ("dark", boxes[:1]), ("two", boxes)):
         theme_name = "dark" if name == "dark" else "light"

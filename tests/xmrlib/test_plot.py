@@ -566,6 +566,18 @@ def test_faces_leave_the_figure_as_it_was(name):
     assert plt.get_fignums() == [figure.number for figure in figures]
 
 
+def test_a_legend_of_long_names_stays_inside_the_narrow_face():
+    """Protects phones: beside each other the names are wider than the figure, and no room is left for the axes."""
+    names = ["random order", "words + colours, CCA", "MiniLM + CNN, CCA"]
+    ax = plot.intervals([(name, "R@1", 0.3, (0.2, 0.4)) for name in names])
+    with _faces.narrowed(ax.figure) as small:
+        small.draw_without_rendering()  # warns, which is an error here, where axes collapse
+        (narrow,) = small.axes
+        box, whole = narrow.get_legend().get_window_extent(), small.bbox
+        assert whole.x0 <= box.x0 and box.x1 <= whole.x1
+        assert narrow.bbox.width > 0.5 * whole.width
+
+
 def test_an_empty_figure_has_no_faces():
     assert _faces.faces(plt.figure()) == {}
 
