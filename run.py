@@ -460,7 +460,9 @@ def data(options):
 
 
 def get_data(env=None):
-    print("  ", do("the data", [PYTHON, "-m", "xmrlib.datasets"], env).strip().splitlines()[-1].strip())
+    output = do("the data", [PYTHON, "-m", "xmrlib.datasets"], env)
+    for line in filter(re.compile(r"\w+: \d+ ").match, output.splitlines()):
+        print("  ", line)
 
 
 def book(options):

@@ -22,6 +22,7 @@ __all__ = [
     "leaderboard",
     "live_search",
     "metrics",
+    "models",
     "plot",
     "encoders",
     "similarity",
@@ -29,6 +30,7 @@ __all__ = [
     "subspace",
     "systems",
     "tables",
+    "train",
 ]
 
 

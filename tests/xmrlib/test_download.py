@@ -403,7 +403,7 @@ def test_apt_installs_it(small, apt, monkeypatch, tmp_path, capsys, uid):
     made = tmp_path / "made" / "tuxpaint-stamps-2022.06.04" / "stamps"
     copy = f"if code == 0 and 'install' in sys.argv: shutil.copytree({str(made)!r}, {str(tmp_path / 'system')!r})"
     log = apt([100, 0, 0], copy)
-    with_apt = replace(offer(small, "http://host.example.invalid", "tar"), package="small-data")
+    with_apt = replace(offer(small, "http://host.example.invalid", "tar"), package="small-data=1*")
     assert replace(with_apt, system=lambda: [tmp_path / "system"]).fetch() == tmp_path / "system"
     assert log.read_text().splitlines() == [INSTALL, "update | ", INSTALL]
     error = capsys.readouterr().err
@@ -413,7 +413,7 @@ def test_apt_installs_it(small, apt, monkeypatch, tmp_path, capsys, uid):
 def test_apt_gives_up(small, server, apt, capsys):
     """apt's own error is shown, its standard input is empty, and then the release is downloaded."""
     log = apt([100, 100])
-    with_apt = replace(offer(small, server, "tar"), package="small-data")
+    with_apt = replace(offer(small, server, "tar"), package="small-data=1*")
     assert with_apt.fetch(progress=False) == with_apt.cache
     assert log.read_text().splitlines() == [INSTALL, "update | "]
     assert capsys.readouterr().err.count("E: Unable to locate it") == 2
@@ -422,7 +422,7 @@ def test_apt_gives_up(small, server, apt, capsys):
 def test_apt_gives_another_build(small, server, apt):
     """If what apt installed is not the release, the release is downloaded."""
     apt([0])
-    with_apt = replace(offer(small, server, "tar"), package="small-data")
+    with_apt = replace(offer(small, server, "tar"), package="small-data=1*")
     assert with_apt.fetch(progress=False) == with_apt.cache
     assert Handler.hits == ["tar"]
 
@@ -430,5 +430,5 @@ def test_apt_gives_another_build(small, server, apt):
 def test_without_apt(small, server, monkeypatch, tmp_path):
     """No apt: it is downloaded."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with_apt = replace(offer(small, server, "tar"), package="small-data")
+    with_apt = replace(offer(small, server, "tar"), package="small-data=1*")
     assert with_apt.fetch(progress=False) == with_apt.cache

@@ -1,6 +1,6 @@
 """Instant feedback: exercises that answer at once, predictions and quizzes that explain every option.
 
-``exercise(label, answer)`` knows the oracle of every exercise; the oracles live here, one module per chapter, so that
+``exercise(label, answer)`` knows the oracle of every exercise; the oracles live here, one or more modules per chapter, so that
 a page does not print its own answers. ``predict(id)`` and ``quiz(name)`` show questions that are kept as data.
 A check returns a `Result`, which a notebook shows and which never stops a run. An exercise that still holds its
 placeholder (``...``, None, NotImplemented, or a function that returns one of these or raises NotImplementedError) is
@@ -10,7 +10,7 @@ not wrong but not answered yet. Introduced in chapter 1.
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import pkgutil
 import re
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,11 @@ def exercise(label: str, answer: Any = ...) -> Result:
 
 
 def _graders(label: str) -> dict[str, Callable[[Any], Result]]:
-    """The exercises of the chapter that a label names; none for a chapter without exercises."""
+    """The exercises of the chapter that a label names; none for a chapter without exercises.
+
+    A long chapter has several modules: ch02_text, ch02_image.
+    """
     found = re.match(r"ex-(ch\d\d)-", str(label))
-    module = f"{__name__}.{found[1] if found else 'none'}"
-    return importlib.import_module(module).EXERCISES if importlib.util.find_spec(module) else {}
+    names = [name for _, name, _ in pkgutil.iter_modules(__path__) if found and name.startswith(found[1])]
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in sorted(names))
+    return {label: grade for module in modules for label, grade in module.EXERCISES.items()}

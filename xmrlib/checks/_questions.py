@@ -115,19 +115,22 @@ def quiz(name: str) -> Quiz:
 def _chapter(name: str, text: str) -> str:
     """The chapter that an id names, as in "ch05", when there are questions for it."""
     found = re.search(r"\bch\d\d\b", str(text))
-    if found is None or not _file(found[0]).is_file():
+    if found is None or not _files(found[0]):
         raise _expect.fail(name, repr(text), "a name with a chapter that has questions, such as 'ch05'")
     return found[0]
 
 
-def _file(chapter: str) -> Traversable:
-    return resources.files("xmrlib.checks") / "questions" / f"{chapter}.toml"
+def _files(chapter: str) -> list[Traversable]:
+    """The files of a chapter in the order of their names; a long chapter has several: ch02_text, ch02_image."""
+    folder = resources.files("xmrlib.checks") / "questions"
+    return sorted((f for f in folder.iterdir() if f.name.startswith(chapter)), key=lambda file: file.name)
 
 
 @functools.cache
 def _questions(chapter: str, kind: str) -> tuple[Question, ...]:
-    """The questions of a chapter, kind "prediction" or "quiz", in the order of the file."""
-    entries = tomllib.loads(_file(chapter).read_text(encoding="utf-8"))[kind]
+    """The questions of a chapter, kind "prediction" or "quiz", in the order of the files."""
+    tables = (tomllib.loads(file.read_text(encoding="utf-8")) for file in _files(chapter))
+    entries = [entry for table in tables for entry in table.get(kind, [])]
     return tuple(Question(e["id"], e["text"], tuple(Option(**o) for o in e["options"])) for e in entries)
 
 

@@ -1,4 +1,4 @@
-"""The data of the book: the stamps, the reader's own files, and the published Wikipedia features (chapter 1).
+"""The data of the book: the stamps, WordNet, the reader's own files, and the published Wikipedia features (chapter 1).
 
 >>> from xmrlib.datasets import load_stamps
 >>> stamps = load_stamps()  # doctest: +SKIP
@@ -12,6 +12,7 @@ from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_
 from .split import Split
 from .stamps import Stamp, Stamps, fetch_stamps, find_stamps, load_stamps
 from .wikipedia import Wikipedia, load_wikipedia
+from .wordnet import Synset, WordNet, load_wordnet
 
 __all__ = [
     "BadRowsError",
@@ -23,7 +24,9 @@ __all__ = [
     "Split",
     "Stamp",
     "Stamps",
+    "Synset",
     "Wikipedia",
+    "WordNet",
     "caption_corrections",
     "fetch_stamps",
     "find_stamps",
@@ -32,4 +35,5 @@ __all__ = [
     "load_folder",
     "load_stamps",
     "load_wikipedia",
+    "load_wordnet",
 ]

@@ -1,25 +1,38 @@
-"""``python -m xmrlib.datasets``: get the stamps, if they are not here already (called by ``python run.py data``)."""
+"""``python -m xmrlib.datasets``: get the data that is not here already (called by ``python run.py data``)."""
 
 from __future__ import annotations
 
 import sys
 
-from . import DownloadError, MissingDataError, fetch_stamps, load_stamps
+from . import DownloadError, MissingDataError, fetch_stamps, load_stamps, load_wordnet, wordnet
 
 __all__ = ["main"]
 
 
 def main() -> int:
-    """Fetch the stamps and say in one line what there is; exit code 1 and one line on failure (chapter 1)."""
+    """Fetch every release of the book and say in one line each what there is (chapter 1).
+
+    Exit code 1 and one line on failure.
+    """
     try:
-        folder = fetch_stamps()
-        stamps = load_stamps(folder)
+        print(_stamps(), flush=True)
+        print(_wordnet(), flush=True)
     except (DownloadError, MissingDataError) as error:
         print(f"xmrlib.datasets: {error}", file=sys.stderr)
         return 1
-    photos = sum(stamp.photo for stamp in stamps)
-    print(f"stamps: {len(stamps)} items ({photos} photographs, {len(stamps) - photos} drawings) in {folder}")
     return 0
+
+
+def _stamps() -> str:
+    folder = fetch_stamps()
+    stamps = load_stamps(folder)
+    photos = sum(stamp.photo for stamp in stamps)
+    return f"stamps: {len(stamps)} items ({photos} photographs, {len(stamps) - photos} drawings) in {folder}"
+
+
+def _wordnet() -> str:
+    folder = wordnet.RELEASE.fetch()
+    return f"wordnet: {len(load_wordnet(folder))} synsets in {folder}"
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ XMRLIB_TINY, so no other is taken); to get it, ask for it
     how: str  #: what a reader can do to get it
     sources: tuple[Source, ...] = ()  #: in the order in which they are tried
     inside: str = "[^/]+"  #: the folder in the archive, as a regular expression
-    package: str = ""  #: of Debian and Ubuntu
+    package: str = ""  #: of Debian and Ubuntu, with its version, as apt-get names it
     system: Callable[[], list[Path]] = list  #: places where installers put it
     layouts: tuple[str, ...] = (".",)  #: where it may lie in a folder that the reader names
     items: Callable[[Path], Items] = every_file  #: what counts in a folder
@@ -148,7 +148,7 @@ XMRLIB_TINY, so no other is taken); to get it, ask for it
         except MissingDataError:
             if os.environ.get(self.variable) or not self.sources:
                 raise
-        if self.package and _apt(f"{self.package}={self.version}*"):
+        if self.package and _apt(self.package):
             with contextlib.suppress(MissingDataError):  # apt gave another build of the package
                 return self.find()
         target = self.cache

@@ -293,7 +293,7 @@ RELEASE = Release(
         ),
     ),
     inside=r"(?:usr/share/tuxpaint|[^/]+)/stamps",
-    package="tuxpaint-stamps-default",
+    package="tuxpaint-stamps-default=2022.06.04*",
     system=_system_places,
     layouts=("share/tuxpaint/stamps", "data/stamps", "stamps", "."),
     items=_scan,
