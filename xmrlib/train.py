@@ -77,7 +77,7 @@ def fit(
     >>> x = torch.linspace(-1, 1, 50)[:, None]
     >>> with seeded(0):
     ...     line = torch.nn.Linear(1, 1)
-    >>> losses = fit(line, lambda i: ((line(x[i]) - 3 * x[i]) ** 2).mean(), 50, steps=300, lr=0.05)
+    >>> losses = fit(line, lambda i: ((line(x[i]) - 3 * x[i]) ** 2).mean(), 50, steps=300, batch=25, lr=0.05)
     >>> bool(losses[-1] < 0.01 < losses[0]), round(line.weight.item(), 1)
     (True, 3.0)
     """
