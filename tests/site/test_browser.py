@@ -210,3 +210,15 @@ def test_chinese_is_shown_in_a_font_that_has_it(tabs, address):
         for font in session.send("CSS.getPlatformFontsForNode", {"nodeId": chip})["fonts"]
     }
     assert chips and "DejaVu Sans" not in used  # it has no Chinese letter
+
+
+def test_dark_pages_have_no_light_slabs(tabs, address):
+    """Protects dark pages from a rule of the theme that puts every output on a light ground."""
+    tab = tabs["dark"]
+    tab.set_viewport_size(WIDE)
+    open_page(tab, address + "notebooks/ch05_metrics/ranking_metrics.html")
+    light = """() => [...document.querySelectorAll(".bd-article .cell_output *")].filter(element => {
+        const [r, g, b, alpha = 1] = getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).map(Number);
+        return element.getClientRects().length && alpha > 0.5 && (r + g + b) / 3 > 128;
+    }).map(element => element.outerHTML.slice(0, 100))"""
+    assert tab.evaluate(light) == []
