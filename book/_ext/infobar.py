@@ -1,4 +1,7 @@
-"""The Sphinx extension that puts a bar under the title of a notebook: time to read, time to run, where to get it."""
+"""The Sphinx extension that says how long a notebook takes: to read, to run, its exercises, and each section.
+
+A bar under the title has the sums and where to get the notebook; the minutes of a section stand beside its heading.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ __all__ = ["reading_minutes", "setup"]
 
 WORDS_A_MINUTE = 180  # slower than a novel: there are formulas and code
 CJK_CHARACTERS_A_WORD = 2
+CODE_LINES_A_MINUTE = 12
+EXERCISE_MINUTES = 7
 
 
 def reading_minutes(text: str) -> int:
@@ -24,18 +29,32 @@ def reading_minutes(text: str) -> int:
 
 
 def _prose(doctree: Any) -> str:
-    """The words of a page without its code, outputs and formulas."""
+    """The words of a page or a section without its code, outputs and formulas."""
     from docutils import nodes
 
     skipped = (nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
     texts = []
     for node in doctree.findall(nodes.Text):
         parent = node.parent
-        while parent is not None and not isinstance(parent, skipped):
+        while parent is not doctree and not isinstance(parent, skipped):
             parent = parent.parent
-        if parent is None:
+        if not isinstance(parent, skipped):
             texts.append(node.astext())
     return " ".join(texts)
+
+
+def _minutes(doctree: Any) -> tuple[int, int]:
+    """Minutes to read the prose and the code of a page or a section, and minutes for its exercises."""
+    from docutils import nodes
+
+    boxes = (box for box in doctree.findall(nodes.container) if "cell_input" in box["classes"])
+    lines = sum(len(box.astext().splitlines()) for box in boxes)
+    tasks = sum(1 for _ in doctree.findall(_is_exercise))
+    return round(reading_minutes(_prose(doctree)) + lines / CODE_LINES_A_MINUTE), tasks * EXERCISE_MINUTES
+
+
+def _is_exercise(node: Any) -> bool:
+    return type(node).__name__ in ("exercise_node", "exercise_enumerable_node")
 
 
 def _run_time(env: Any, docname: str) -> float | None:
@@ -51,9 +70,12 @@ def _launch_links(context: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _info_bar(app: Any, pagename: str, context: dict[str, Any], doctree: Any) -> str:
     seconds = _run_time(app.env, pagename)
-    facts = [f"{reading_minutes(_prose(doctree))} min to read"]
+    reading, tasks = _minutes(doctree)
+    facts = [f"{reading} min to read"]
     if seconds is not None:
         facts.append(f"{max(1, round(seconds))} s to run here")
+    if tasks:
+        facts.append(f"{tasks} min of exercises")
     source = context["pathto"](f"_sources/{context['sourcename']}", 1)
     links = [f'<a href="{escape(source)}" download>Download notebook</a>']
     links += [
@@ -67,7 +89,19 @@ def _info_bar(app: Any, pagename: str, context: dict[str, Any], doctree: Any) ->
 def _add_bar(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     if doctree is not None and context.get("page_source_suffix") == ".ipynb":
         bar = _info_bar(app, pagename, context, doctree)
-        context["body"] = context["body"].replace("</h1>", f"</h1>\n{bar}", 1)
+        context["body"] = _with_minutes(context["body"].replace("</h1>", f"</h1>\n{bar}", 1), doctree)
+
+
+def _with_minutes(body: str, doctree: Any) -> str:
+    """The page with the minutes of each section, of its exercises where it has some, beside the heading."""
+    from docutils import nodes
+
+    page = next(iter(doctree.findall(nodes.section)))
+    for section in (child for child in page.children if isinstance(child, nodes.section)):
+        reading, tasks = _minutes(section)
+        link = f'<a class="headerlink" href="#{section["ids"][0]}"'
+        body = body.replace(link, f'<span class="minutes">{tasks or reading} min</span>{link}', 1)
+    return body
 
 
 def setup(app: Any) -> dict[str, bool]:

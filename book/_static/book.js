@@ -67,3 +67,12 @@
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", start);
   else start();
 })();
+
+// Chromium keeps the first Chinese word in the wrong font when our own arrives late. Kerning off and on again makes it
+// shape all text anew.
+document.fonts.addEventListener("loadingdone", (event) => {
+  if (!event.fontfaces.some((face) => face.family.includes("xmrlib"))) return;
+  const style = document.documentElement.style;
+  style.fontKerning = "none";
+  setTimeout(() => { style.fontKerning = ""; }, 100);
+});

@@ -39,11 +39,19 @@ See {{numref}}`fig-{name}` and {{eq}}`eq-{name}`.
 
 ## Inside
 """
-NOTEBOOK = """{"cells": [
- {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Second\\n", "\\n", "%s"]},
- {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": null, "outputs": [], "source": ["print(6 * 7)"]}
- ], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
- "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}"""
+CELLS = [
+    nbformat.v4.new_markdown_cell("# Second\n\n" + "word " * 400, id="a"),
+    nbformat.v4.new_code_cell("print(6 * 7)", id="b"),
+    nbformat.v4.new_markdown_cell("## Long\n\n" + "word " * 540, id="c"),
+    nbformat.v4.new_markdown_cell("## Exercises\n\n```{exercise} Do it\n:label: ex-do\n\nNow.\n```", id="d"),
+]
+NOTEBOOK = nbformat.v4.new_notebook(
+    cells=CELLS,
+    metadata={
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+    },
+)
 TOC = """format: jb-book
 root: book/index
 parts:
@@ -84,7 +92,7 @@ A page with code.
 SETTINGS = {
     "extensions": [
         *["sphinx_thebe", "myst_nb", "sphinx_external_toc", "sphinx_book_theme"],
-        *["chapters", "outputs", "infobar", "reference", "publish"],
+        *["sphinx_exercise", "chapters", "outputs", "infobar", "reference", "publish"],
     ],
     "exclude_patterns": ["_build"],
     "html_theme": "sphinx_book_theme",
@@ -113,7 +121,7 @@ def write_book(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         (path.parent / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
-    (folder / "notebooks/ch05_b/second.ipynb").write_text(NOTEBOOK % ("word " * 400), encoding="utf-8")
+    nbformat.write(NOTEBOOK, folder / "notebooks/ch05_b/second.ipynb")
     (folder / "_toc.yml").write_text(TOC, encoding="utf-8")
     (folder / "book/computed.md").write_text(COMPUTED, encoding="utf-8")
     for name in ("notebooks/ch05_b/second.ipynb", "book/computed.md"):
@@ -236,10 +244,20 @@ def test_a_second_build_reads_nothing_and_changes_no_number(book):
 def test_the_information_bar_of_a_notebook(book):
     folder, pages, _ = book
     bar = re.search(r'<ul class="info-bar".*?</ul>', pages["notebooks/ch05_b/second.html"], re.S)[0]
-    assert "2 min to read" in bar  # 400 words
+    assert "5 min to read" in bar  # 940 words
     assert "3 s to run here" in bar
+    assert "7 min of exercises" in bar  # one of them
+    minutes = re.findall(
+        r'<h2>(.*?)<span class="minutes">(\d+) min</span>', pages["notebooks/ch05_b/second.html"]
+    )
+    assert [(text(title).strip(), n) for title, n in minutes] == [
+        ("5.2.1. Long", "3"),
+        ("5.2.2. Exercises", "7"),
+    ]
     source = re.search(r'href="([^"]+)" download', bar)[1]
-    assert (folder / "_build/html/notebooks/ch05_b" / source).resolve().read_text().startswith('{"cells"')
+    assert (folder / "_build/html/notebooks/ch05_b" / source).resolve().read_text() == nbformat.writes(
+        NOTEBOOK
+    ) + "\n"
     assert "info-bar" not in pages["notebooks/ch05_b/first.html"]
 
 

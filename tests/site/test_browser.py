@@ -89,6 +89,15 @@ def overflow(tab) -> list[str]:
     )
 
 
+def hidden_captions(tab) -> list[str]:
+    """Captions that cannot be seen, as by a rule of the theme for what follows a picture of the other theme."""
+    return tab.evaluate(
+        """() => [...document.querySelectorAll("figcaption")]
+          .filter(caption => !caption.closest("details:not([open])") && !caption.getClientRects().length)
+          .map(caption => caption.textContent.trim().slice(0, 80))"""
+    )
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", page_names() or ["index.html"])
 def test_page(site, address, tabs, axe_source, name, theme):
@@ -102,6 +111,7 @@ def test_page(site, address, tabs, axe_source, name, theme):
             == []
         )
         assert violations(tab, axe_source) == []
+        assert hidden_captions(tab) == []
         tab.set_viewport_size(PHONE)
         tab.wait_for_timeout(250)
         assert overflow(tab) == []
@@ -179,3 +189,36 @@ def test_a_dark_page_is_printed_in_the_light_theme(tabs, address):
     theme = "event => { dispatchEvent(new Event(event)); return document.documentElement.dataset.theme; }"
     assert tab.evaluate(theme, "beforeprint") == "light"
     assert tab.evaluate(theme, "afterprint") == "dark"
+
+
+def test_chinese_is_shown_in_a_font_that_has_it(tabs, address):
+    """Protects the first Chinese word of a page: Chromium left it as boxes when our font arrived after the layout."""
+    tab = tabs["light"]
+    tab.set_viewport_size(WIDE)
+    open_page(tab, address + "book/index.html")
+    tab.wait_for_timeout(1000)
+    session = tab.context.new_cdp_session(tab)
+    for domain in ("DOM.enable", "CSS.enable"):
+        session.send(domain)
+    root = session.send("DOM.getDocument", {"depth": -1})["root"]["nodeId"]
+    chips = session.send("DOM.querySelectorAll", {"nodeId": root, "selector": ".ls-examples [lang=zh-CN]"})[
+        "nodeIds"
+    ]
+    used = {
+        font["familyName"]
+        for chip in chips
+        for font in session.send("CSS.getPlatformFontsForNode", {"nodeId": chip})["fonts"]
+    }
+    assert chips and "DejaVu Sans" not in used  # it has no Chinese letter
+
+
+def test_dark_pages_have_no_light_slabs(tabs, address):
+    """Protects dark pages from a rule of the theme that puts every output on a light ground."""
+    tab = tabs["dark"]
+    tab.set_viewport_size(WIDE)
+    open_page(tab, address + "notebooks/ch05_metrics/ranking_metrics.html")
+    light = """() => [...document.querySelectorAll(".bd-article .cell_output *")].filter(element => {
+        const [r, g, b, alpha = 1] = getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).map(Number);
+        return element.getClientRects().length && alpha > 0.5 && (r + g + b) / 3 > 128;
+    }).map(element => element.outerHTML.slice(0, 100))"""
+    assert tab.evaluate(light) == []

@@ -12,6 +12,7 @@ __all__ = ["DEMO", "setup"]
 EXAMPLES = (
     "a musical instrument", "a big cat", "yellow fruit", "something to drink from", "a vehicle that flies", "猫头鹰", "一只大猫",
 )  # fmt: skip
+LANGUAGE = ' lang="zh-CN"'
 BOX = """<section class="live-search" data-base="{up}_static/live-search/" aria-label="Live search{suffix}">
 <form role="search" aria-label="Search the pictures{suffix}">
 <label for="live-search-{number}">Search the pictures: type English or Chinese words</label>
@@ -29,7 +30,10 @@ BOX = """<section class="live-search" data-base="{up}_static/live-search/" aria-
 
 def html(place: demos.Place) -> str:
     """The box of one place; a page may have several."""
-    buttons = "".join(f'<button type="button" data-query="{text}">{text}</button>' for text in EXAMPLES)
+    buttons = "".join(
+        f'<button type="button" data-query="{text}"{"" if text.isascii() else LANGUAGE}>{text}</button>'
+        for text in EXAMPLES
+    )
     suffix = "" if place.number == 1 else f" {place.number}"
     start = place.start or EXAMPLES[0]
     return BOX.format(up=place.up, number=place.number, suffix=suffix, start=start, buttons=buttons)
