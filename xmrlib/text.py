@@ -38,17 +38,17 @@ def words(text: str) -> list[str]:
     return [word.removesuffix("'s") for word in _WORD.findall(letters)]
 
 
-def segment(text: str) -> list[str]:
+def segment(text: str, guess: bool = True) -> list[str]:
     """The words of a text in which Chinese is written without spaces, in order (chapter 2).
 
-    jieba splits the characters where the product of word frequencies is largest, and guesses at names that its
-    dictionary does not have by a hidden Markov model. Everything else is as in `words`. An empty text has no words;
-    ValueError for anything that is not a str.
+    jieba splits the characters where the product of word frequencies is largest. With ``guess`` it also joins single
+    characters to words that its dictionary does not have, by a hidden Markov model. Everything else is as in `words`.
+    An empty text has no words; ValueError for anything that is not a str.
 
-    >>> segment("两只青蛙在唱歌。")
-    ['两只', '青蛙', '在', '唱歌']
+    >>> segment("两只青蛙在唱歌。"), segment("一片青柠"), segment("一片青柠", guess=False)
+    (['两只', '青蛙', '在', '唱歌'], ['一片', '青柠'], ['一片', '青', '柠'])
     """
-    return [word for piece in _jieba().cut(_plain(text)) for word in words(piece)]
+    return [word for piece in _jieba().cut(_plain(text), HMM=guess) for word in words(piece)]
 
 
 def bm25(counts: Any, k1: float = 1.2, b: float = 0.75) -> scipy.sparse.csr_array:

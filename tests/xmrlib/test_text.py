@@ -72,15 +72,16 @@ def test_words_agree_with_scikit_learn_on_plain_english_captions():
 # --- Chinese -------------------------------------------------------------------------------------
 
 
-def test_segment_is_jieba_without_its_punctuation():
+@pytest.mark.parametrize("guess", [True, False])
+def test_segment_is_jieba_without_its_punctuation(guess):
     jieba = text._jieba()
     stamps = datasets.load_stamps()
     for caption in stamps.captions("zh_CN", stamps.having("zh_CN")):
         plain = unicodedata.normalize("NFKC", caption).casefold()
-        pieces = [p for p in jieba.lcut(plain) if any(unicodedata.category(c)[0] in "LMN" for c in p)]
-        assert "".join(text.segment(caption)) == "".join(text.words(caption))  # nothing lost, nothing new
+        pieces = [p for p in jieba.lcut(plain, HMM=guess) if any(unicodedata.category(c)[0] in "LMN" for c in p)]
+        assert "".join(text.segment(caption, guess)) == "".join(text.words(caption))  # nothing lost, nothing new
         if plain.isalpha() or all("\u4e00" <= c <= "\u9fff" or c in "。！，" for c in plain):
-            assert text.segment(caption) == pieces
+            assert text.segment(caption, guess) == pieces
 
 
 def test_segment_of_what_people_type():
