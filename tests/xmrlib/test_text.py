@@ -15,7 +15,6 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from xmrlib import datasets, text
 
-
 # --- words ---------------------------------------------------------------------------------------
 
 
@@ -78,8 +77,12 @@ def test_segment_is_jieba_without_its_punctuation(guess):
     stamps = datasets.load_stamps()
     for caption in stamps.captions("zh_CN", stamps.having("zh_CN")):
         plain = unicodedata.normalize("NFKC", caption).casefold()
-        pieces = [p for p in jieba.lcut(plain, HMM=guess) if any(unicodedata.category(c)[0] in "LMN" for c in p)]
-        assert "".join(text.segment(caption, guess)) == "".join(text.words(caption))  # nothing lost, nothing new
+        pieces = [
+            p for p in jieba.lcut(plain, HMM=guess) if any(unicodedata.category(c)[0] in "LMN" for c in p)
+        ]
+        assert "".join(text.segment(caption, guess)) == "".join(
+            text.words(caption)
+        )  # nothing lost, nothing new
         if plain.isalpha() or all("\u4e00" <= c <= "\u9fff" or c in "。！，" for c in plain):
             assert text.segment(caption, guess) == pieces
 
