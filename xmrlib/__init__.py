@@ -30,6 +30,7 @@ __all__ = [
     "subspace",
     "systems",
     "tables",
+    "text",
     "train",
 ]
 
