@@ -38,7 +38,7 @@ def test_orb_is_opencv_with_its_arguments(blobs):
     np.testing.assert_array_equal(descriptors, expected)
     expected = np.array([[*p.pt, p.size, p.angle] for p in points], dtype=np.float32)
     np.testing.assert_array_equal(keypoints, expected)
-    assert keypoints.dtype == np.float32 and descriptors.dtype == np.uint8 and 0 < len(points)
+    assert keypoints.dtype == np.float32 and descriptors.dtype == np.uint8 and len(points) > 0
 
 
 def test_orb_sees_grey_only_and_repeats(blobs):
