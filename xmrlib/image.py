@@ -1,4 +1,7 @@
-"""Pictures as arrays: loading with transparent ground, folders of any length, and the colour histogram (chapter 1)."""
+"""Pictures as arrays: loading with transparent ground, folders of any length, and features without a network.
+
+Loading and the colour histogram come in chapter 1, local features and visual words in chapter 2.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,25 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
+from importlib import metadata
 from pathlib import Path
 from typing import SupportsIndex
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from . import _expect, _files, _svg, store
+from . import _code, _expect, _files, _svg, store
 
-__all__ = ["Pictures", "color_histogram", "inspect", "load"]
+__all__ = ["Pictures", "VisualWords", "color_histogram", "inspect", "load", "orb", "visual_words"]
 
 VERSION = "image.load 2"
 """Part of the key of everything that is computed from loaded pictures; a new number where pixels change."""
+
+_OPENCV = "opencv-python-headless"
+_ORB = {"edgeThreshold": 16, "patchSize": 31, "fastThreshold": 5}  # see `orb`
+_NO_POINTS = np.zeros((0, 4), dtype=np.float32), np.zeros((0, 32), dtype=np.uint8)
+_LEARNED_FROM = 20_000  # descriptors, drawn at random; with more, words change by less than with another seed
+_ROUNDS = 10  # of k-majority; after these few bits change
 
 _FILL = 0.9  # part of the side that the picture takes
 _SVG_SECONDS = 20  # for one SVG that nobody vouches for
@@ -204,3 +214,112 @@ def color_histogram(images: np.ndarray, bins: int = 4) -> np.ndarray:
 
 def _cells(picture: np.ndarray, bins: int) -> np.ndarray:
     return (picture.reshape(-1, 3).astype(np.int64) * bins // 256) @ np.array([bins * bins, bins, 1])
+
+
+def orb(picture: np.ndarray, points: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of a picture and what each looks like: keypoints (m, 4) float32, descriptors (m, 32) uint8 (chapter 2).
+
+    ORB (Rublee et al. 2011) of OpenCV: FAST corners on eight scales, the `points` (or, with ties, a few more) of the
+    strongest Harris response. A keypoint is x, y and the diameter of its patch in pixels, and the direction of the
+    patch in degrees, clockwise from the right. A descriptor holds the 256 comparisons of BRIEF, turned by that
+    direction, eight bits a byte; compare them by Hamming distance. Corners of little contrast count too (FAST
+    threshold 5, OpenCV's own is 20), and up to 16 pixels from the border, because many stamps are flat drawings.
+
+    `picture` is grey (h, w) or RGB (h, w, 3), uint8; ValueError otherwise. One without corners, or with less than 33
+    pixels on a side, gives m = 0, where OpenCV gives None or, for a single pixel, an error.
+
+    >>> board = np.kron(np.indices((8, 8)).sum(axis=0) % 2 * 255, np.ones((16, 16))).astype(np.uint8)
+    >>> keypoints, descriptors = orb(board)
+    >>> keypoints.shape[1], descriptors.shape[1], orb(np.zeros((64, 64), dtype=np.uint8))[1].shape
+    (4, 32, (0, 32))
+    """
+    import cv2
+
+    grey, points = _grey(picture), _expect.integer("points", points, 1)
+    if min(grey.shape) <= 2 * _ORB["edgeThreshold"]:
+        return _NO_POINTS
+    found, descriptors = cv2.ORB.create(nfeatures=points, **_ORB).detectAndCompute(grey, None)
+    if len(found) == 0:
+        return _NO_POINTS
+    return np.array([(*point.pt, point.size, point.angle) for point in found], np.float32), descriptors
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    import cv2
+
+    ndim = getattr(picture, "ndim", None)
+    picture = _expect.array("picture", picture, 2 if ndim == 2 else 3, "u")
+    if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)):
+        found = f"{picture.dtype} of shape {picture.shape}"
+        raise _expect.fail("picture", found, "uint8 (height, width) or (height, width, 3)")
+    return picture if ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+
+
+class VisualWords:
+    """Counts which visual words occur in a picture; made by `visual_words` (chapter 2).
+
+    ``vocabulary`` (words, 32) uint8 holds one descriptor a word, and every descriptor of `orb` counts for the word
+    next to it by Hamming distance (the first of equals). ``fingerprint`` is the key of `xmrlib.store.features`: it
+    changes with the vocabulary, with this code and with the version of OpenCV.
+
+    >>> coder = VisualWords(np.array([[0] * 32, [255] * 32], dtype=np.uint8))
+    >>> coder.encode(np.zeros((3, 64, 64), dtype=np.uint8))
+    array([[0., 0.],
+           [0., 0.],
+           [0., 0.]], dtype=float32)
+    """
+
+    def __init__(self, vocabulary: np.ndarray) -> None:
+        self.vocabulary = _expect.array("vocabulary", vocabulary, 2, "u")
+        if self.vocabulary.dtype != np.uint8 or self.vocabulary.shape[1] != 32:
+            found = f"{self.vocabulary.dtype} of shape {self.vocabulary.shape}"
+            raise _expect.fail("vocabulary", found, "uint8 (words, 32)")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of all that the counts depend on but the picture (chapter 2)."""
+        code = _code.fingerprint(VisualWords, orb, follow=False)
+        return store.content_key("visual words", self.vocabulary, metadata.version(_OPENCV), code)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """The counts (n, words) float32 of pictures (n, h, w) or (n, h, w, 3) uint8; no corner, no count."""
+        n = len(self.vocabulary)
+        found = (_nearest(orb(picture)[1], self.vocabulary) for picture in images)
+        return np.array([np.bincount(words, minlength=n) for words in found], dtype=np.float32)
+
+
+def visual_words(images: np.ndarray, words: int = 512, seed: int | np.random.Generator = 0) -> VisualWords:
+    """A vocabulary of so many visual words, learned by k-majority from pictures (n, h, w[, 3]) uint8 (chapter 2).
+
+    Sivic and Zisserman (2003) by the rule of Grana et al. (2013): k-means for bits. It starts with descriptors of
+    `orb` drawn at random; each descriptor joins the nearest word by Hamming distance, and each bit of a word becomes
+    what at least half of its descriptors say, ten times. All in whole numbers, so that no processor rounds another
+    way. Learned from 20,000 descriptors if there are more. ValueError for fewer descriptors than words.
+
+    >>> noise = np.random.default_rng(0).integers(256, size=(4, 64, 64), dtype=np.uint8)
+    >>> visual_words(noise, words=10).encode(noise).shape
+    (4, 10)
+    """
+    words, rng = _expect.integer("words", words, 1), _expect.generator("seed", seed)
+    found = np.concatenate([orb(picture)[1] for picture in images])
+    if len(found) < words:
+        raise _expect.fail("words", words, f"at most {len(found)}, the number of descriptors in the pictures")
+    found = found[rng.permutation(len(found))[: max(_LEARNED_FROM, words)]]
+    vocabulary, bits = found[:words], np.unpackbits(found, axis=1)
+    for _ in range(_ROUNDS):
+        nearest = _nearest(found, vocabulary)
+        vocabulary = vocabulary.copy()
+        for word in np.unique(nearest):
+            mine = bits[nearest == word]
+            vocabulary[word] = np.packbits(2 * mine.sum(axis=0, dtype=np.int64) >= len(mine))
+    return VisualWords(vocabulary)
+
+
+def _nearest(descriptors: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """For each descriptor the number of the nearest word by Hamming distance, (m,) int64."""
+    import cv2
+
+    if len(descriptors) == 0:
+        return np.zeros(0, dtype=np.int64)
+    found = cv2.batchDistance(descriptors, vocabulary, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1)
+    return found[1][:, 0].astype(np.int64)
