@@ -41,7 +41,7 @@ def test_sound() -> np.ndarray:
     t = np.arange(RATE // 2) / RATE
     tones = np.sin(2 * np.pi * 2000 * t) + np.sin(2 * np.pi * 2060 * t)
     clicks = np.zeros(RATE // 2)
-    clicks[[RATE // 4, RATE // 4 + RATE // 100]] = 8
+    clicks[[RATE // 4, RATE // 4 + RATE // 100]] = 1
     return clip(np.concatenate([0.25 * tones * np.sin(np.pi * t / t[-1]) ** 0.5, clicks]))
 
 
