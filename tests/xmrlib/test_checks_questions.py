@@ -10,7 +10,7 @@ import pytest
 from xmrlib import checks
 from xmrlib.checks import _questions
 
-CHAPTERS = sorted(path.stem for path in Path(checks.__file__).parent.glob("questions/*.toml"))
+CHAPTERS = sorted({path.stem[:4] for path in Path(checks.__file__).parent.glob("questions/*.toml")})
 PREDICTIONS = [q for c in CHAPTERS for q in _questions._questions(c, "prediction")]
 QUIZZES = [q for c in CHAPTERS for q in _questions._questions(c, "quiz")]
 ALL = [*PREDICTIONS, *QUIZZES]
@@ -79,7 +79,7 @@ def test_a_quiz_has_its_questions_in_order(name, n):
     assert repr(quiz).startswith("1. ") and f"\n\n{n}. " in repr(quiz)
 
 
-@pytest.mark.parametrize("name", ["ch02", "ch05-", "ch05-x", "", "quiz", None, 5])
+@pytest.mark.parametrize("name", ["ch77", "ch05-", "ch05-x", "", "quiz", None, 5])
 def test_an_unknown_quiz_is_named(name):
     with pytest.raises(ValueError, match="name is .*; expected"):
         checks.quiz(name)
