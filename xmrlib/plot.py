@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from xmrlib import _expect, _faces
+from xmrlib import _expect, _faces, audio
 
 __all__ = [
     "ACCENT",
@@ -334,23 +334,20 @@ def waveform(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
 def spectrogram(y: np.ndarray, rate: int, ax: Axes | None = None) -> Axes:
     """The log-mel spectrogram of a sound ``y (t,)``: time, frequency on the mel scale, level in dB (chapter 1).
 
-    64 mel bands (Slaney's formula) of windows of 1,024 samples every 256; 0 dB is the loudest cell, and 80 dB below it
-    is the darkest. Raises ``ValueError`` for fewer than 1,024 samples or a non-finite sound.
+    It shows `xmrlib.audio.log_mel`, relative to the loudest cell (0 dB); 80 dB below it is the darkest. Raises
+    ``ValueError`` as that function does.
 
     >>> spectrogram(np.sin(np.arange(16000) / 8), 16000).get_ylabel()
     'frequency (Hz)'
     """
     import librosa.display
 
-    y, rate = _expect.vector("y", y), _expect.integer("rate", rate, 1)
-    if len(y) < 1024:
-        raise _expect.fail("y", f"{len(y)} samples", "at least 1024")
-    power = librosa.feature.melspectrogram(y=y, sr=rate, n_fft=1024, hop_length=256, n_mels=64)
+    level = audio.log_mel(y, rate).T
+    level = np.maximum(level - level.max(), -80)
     if ax is None:
         _, ax = plt.subplots(figsize=(7, 3.4))
-    level = librosa.power_to_db(power, ref=np.max)
     mesh = librosa.display.specshow(
-        level, sr=rate, hop_length=256, x_axis="s", y_axis="mel", cmap="magma", ax=ax
+        level, sr=rate, hop_length=round(audio.HOP * rate), x_axis="s", y_axis="mel", cmap="magma", ax=ax
     )
     ax.figure.colorbar(mesh, ax=ax, label="level (dB)")
     ax.set(xlabel="time (s)", ylabel="frequency (Hz)")

@@ -444,9 +444,10 @@ def test_sounds_name_bad_input(function, y):
         function(np.array(y), 16000)
 
 
-def test_too_short_a_sound_and_no_rate():
-    with pytest.raises(ValueError, match="y is 1023 samples; expected at least 1024"):
-        plot.spectrogram(np.ones(1023), 16000)
+def test_a_short_sound_and_no_rate():
+    assert plot.spectrogram(np.ones(100), 16000).collections
+    with pytest.raises(ValueError, match="rate is 7999"):
+        plot.spectrogram(np.ones(2000), 7999)
     with pytest.raises(ValueError, match="rate is 0"):
         plot.waveform(np.ones(3), 0)
 
