@@ -32,8 +32,8 @@ def word_ids(texts: Sequence[Sequence[str]], place: Mapping[str, int], length: i
             raise _expect.fail("a text", repr(words), "a list of words")
         known = [place[word] for word in words if word in place][:length]
         row[: len(known)] = known
-    if ids.min() < 0 or any(place[word] < 1 for words in texts for word in words if word in place):
-        raise _expect.fail("place", "below 1 for some word", "at least 1, since 0 is the padding")
+        if min(known, default=1) < 1:
+            raise _expect.fail("place", f"{min(known)} for a word", "at least 1, since 0 is the padding")
     return ids
 
 
@@ -54,7 +54,7 @@ class TextCNN(nn.Module):
         self,
         vectors: torch.Tensor,
         classes: int,
-        filters: int = 64,
+        filters: int = 48,
         widths: Sequence[int] = (1, 2, 3),
         dropout: float = 0.5,
     ) -> None:
@@ -89,9 +89,7 @@ class TextGRU(nn.Module):
     torch.Size([2, 3])
     """
 
-    def __init__(
-        self, vectors: torch.Tensor, classes: int, hidden: int = 96, dropout: float = 0.5
-    ) -> None:
+    def __init__(self, vectors: torch.Tensor, classes: int, hidden: int = 64, dropout: float = 0.5) -> None:
         super().__init__()
         self.words = nn.Embedding.from_pretrained(vectors, freeze=True, padding_idx=0)
         self.gru = nn.GRU(vectors.shape[1], hidden, batch_first=True)
