@@ -60,14 +60,15 @@ class TextCNN(nn.Module):
     ) -> None:
         super().__init__()
         self.words = nn.Embedding.from_pretrained(vectors, freeze=True, padding_idx=0)
-        d = vectors.shape[1]
+        d, self.widths = vectors.shape[1], tuple(widths)
         self.convolutions = nn.ModuleList(nn.Conv1d(d, filters, w, padding=w - 1) for w in widths)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(filters * len(widths), classes)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         x, present = self.words(ids).transpose(1, 2), (ids > 0).float()[:, None]
-        found = [_largest(layer(x), layer.kernel_size[0], present) for layer in self.convolutions]
+        layers = zip(self.convolutions, self.widths, strict=True)
+        found = [_largest(layer(x), width, present) for layer, width in layers]
         return self.output(self.dropout(torch.cat(found, dim=1)))
 
 
