@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from xmrlib import _expect, encoders, image, live_search, similarity, store, subspace
 from xmrlib.datasets import Split, Stamps
@@ -71,6 +73,19 @@ def _words_and_visual_words(stamps: Stamps, split: Split, seed: int) -> np.ndarr
     return _aligned(words, weights.transform(counts).toarray().astype(float), split)
 
 
+def _folder_posteriors(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Semantic matching (Rasiwasia et al. 2010): in which folder is each, by KL divergence. Section 2.3."""
+    fit, test = split.development, split.test
+    folders = np.array(["/".join(stamp.category) for stamp in stamps])
+    sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
+    seen = similarity.normalize(store.features(encoders.image_encoder(), stamps.images()))
+    said, shown = (
+        LogisticRegression(C=10, tol=1e-6, max_iter=2000).fit(X[fit], folders[fit]).predict_log_proba(X[test])
+        for X in (sentences, seen)
+    )
+    return np.exp(said) @ shown.T - (np.exp(said) * said).sum(axis=1, keepdims=True)
+
+
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
     sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
@@ -107,6 +122,7 @@ SYSTEMS: tuple[System, ...] = (
     System("class names, multilingual", "1.1", _class_names_multilingual),
     System("words + CNN, CCA", "2.1", _words_and_cnn),
     System("words + visual words, CCA", "2.6", _words_and_visual_words, seeds=5),
+    System("folder posteriors (SM)", "2.3", _folder_posteriors),
     System("MiniLM + CNN, CCA", "5.1", _sentences_and_cnn),
     System("class names, MiniLM", "5.2", _class_names_english),
 )

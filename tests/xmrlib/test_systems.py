@@ -45,3 +45,9 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones():
     """Protects against a typo in a notebook."""
     with pytest.raises(ValueError, match="'words \\+ colours, CCA'"):
         systems.named("words")
+
+
+def test_folder_posteriors_are_minus_a_divergence(stamps):
+    """Protects the sign and the direction: a Kullback-Leibler divergence is never negative (slack: float32)."""
+    scores = systems.named("folder posteriors (SM)").scores(stamps, stamps.split, 0)
+    assert scores.max() <= 1e-5 and scores.min() < -1

@@ -3,4 +3,6 @@
 They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
-__all__: list[str] = []
+from .text import TextCNN, TextGRU, word_ids
+
+__all__ = ["TextCNN", "TextGRU", "word_ids"]
