@@ -69,4 +69,4 @@ def small_pictures(pictures: np.ndarray, side: int = 32) -> torch.Tensor:
         raise _expect.fail("side", side, f"a divisor of {height}, the side of the pictures")
     square = height // side
     means = pictures.reshape(n, side, square, side, square, 3).mean(axis=(2, 4))
-    return torch.from_numpy(np.float32(means / 127.5 - 1)).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(np.float32(means / 127.5 - 1)).permute(0, 3, 1, 2)
