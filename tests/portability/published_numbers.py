@@ -43,7 +43,8 @@ def chapter_5(stamps: datasets.Stamps) -> dict[str, float]:
     test = stamps.split.test
     grades = stamps.relevance(test, test)
     table = {}
-    for system, ties in itertools.product(systems.SYSTEMS, ("pessimistic", "optimistic")):
+    closed = [system for system in systems.SYSTEMS if system.seeds == 1]
+    for system, ties in itertools.product(closed, ("pessimistic", "optimistic")):
         scores = leaderboard.scores(system.name)
         for name, judgement in [("exact", grades == 2), ("related", grades > 0), ("graded", grades)]:
             for direction, s, r in [("→", scores, judgement), ("←", scores.T, judgement.T)]:

@@ -3,6 +3,7 @@
 They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
+from .image import SmallCNN, small_pictures
 from .text import TextCNN, TextGRU, word_ids
 
-__all__ = ["TextCNN", "TextGRU", "word_ids"]
+__all__ = ["SmallCNN", "TextCNN", "TextGRU", "small_pictures", "word_ids"]
