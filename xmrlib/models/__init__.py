@@ -3,4 +3,6 @@
 They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
-__all__: list[str] = []
+from .speech import SpeechNetwork
+
+__all__ = ["SpeechNetwork"]
