@@ -31,11 +31,7 @@ def forward(y, labels, may_skip):
     for row in y[1:]:
         alpha = [
             row[c]
-            * (
-                alpha[u]
-                + (alpha[u - 1] if u else 0)
-                + (alpha[u - 2] if u > 1 and may_skip(places, u) else 0)
-            )
+            * (alpha[u] + (alpha[u - 1] if u else 0) + (alpha[u - 2] if u > 1 and may_skip(places, u) else 0))
             for u, c in enumerate(places)
         ]
     return sum(alpha[-2:])
@@ -84,7 +80,7 @@ def test_right_answers_pass(label, answer):
         ("shortest", lambda text: 2 * len(text) - 1, "cat"),
         ("planted", lambda y, labels: forward(y, labels, lambda p, u: p[u] != 0), "Case 2"),
         ("planted", lambda y, labels: forward(y, labels, lambda p, u: False), "Case 1"),
-        ("planted", lambda y, labels: -np.log(probability_by_torch(y, labels)), "Case 1"),
+        ("planted", lambda y, labels: -np.log(float(probability_by_torch(y, labels))), "Case 1"),
         ("fool", [[0, 0, 1], [0.9, 0.1, 0], [0.9, 0.1, 0]], "greedy is right"),
         ("fool", [[0, 1, 0], [1, 0, 0], [1, 0, 0]], "greedy reads 'a'"),
         ("fool", [[0.4, 0.2, 0.4], [1, 0, 0], [1, 0, 0]], "equally"),

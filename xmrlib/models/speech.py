@@ -38,8 +38,9 @@ class SpeechNetwork(nn.Module):
         The result of a sound does not depend on the padding behind it. Raises ``ValueError`` for lengths below 1.
         """
         _expect.integer("the shortest of lengths", int(lengths.min()), 1, frames.shape[1])
-        inside = torch.arange(frames.shape[1]) < lengths[:, None]
-        found = torch.relu(self.reduce((frames * inside[..., None]).transpose(1, 2))).transpose(1, 2)
+        behind = torch.arange(frames.shape[1]) >= lengths[:, None]
+        frames = frames.masked_fill(behind[..., None], 0)
+        found = torch.relu(self.reduce(frames.transpose(1, 2))).transpose(1, 2)
         lengths = (lengths - 1) // self.STRIDE + 1
         packed = nn.utils.rnn.pack_padded_sequence(self.drop(found), lengths, True, enforce_sorted=False)
         states, _ = nn.utils.rnn.pad_packed_sequence(self.recur(packed)[0], batch_first=True)
