@@ -1,4 +1,4 @@
-"""Frozen encoders with pinned weights: an ImageNet CNN, two sentence encoders and GloVe word vectors.
+"""Frozen encoders with pinned weights: an ImageNet CNN, two sentence encoders, GloVe, and a speech recogniser.
 
 The weights are files of installed packages. Each is compared with the sha256 written in `WEIGHTS` before it is read,
 and read without unpickling code. Networks, and torch, are loaded when they are first asked to encode something, so an
@@ -6,6 +6,7 @@ encoder whose features are in the `xmrlib.store` costs nothing. Introduced in ch
 """
 
 from .image import ImageEncoder, image_encoder
+from .speech import SpeechRecogniser, speech_recogniser
 from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
 from .weights import WEIGHTS, weight_files
 from .words import word_vectors
@@ -15,9 +16,11 @@ __all__ = [
     "ImageEncoder",
     "MultilingualEncoder",
     "SentenceEncoder",
+    "SpeechRecogniser",
     "image_encoder",
     "multilingual_encoder",
     "sentence_encoder",
+    "speech_recogniser",
     "weight_files",
     "word_vectors",
 ]

