@@ -27,7 +27,7 @@ SOUNDS = {
 
 def export(stamps: datasets.Stamps, folder: Path) -> None:
     """Write ``data.js`` to ``folder``: made once for the same sounds and code."""
-    files = {stamp.id: stamp.sound for stamp in stamps}
+    files = {stamp.id: stamp.sound for stamp in stamps if stamp.sound is not None}
     sounds = {TEST: test_sound()} | {
         name: clip(audio.load(files[item], RATE)) for name, item in SOUNDS.items()
     }
