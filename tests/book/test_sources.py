@@ -111,6 +111,29 @@ def test_terms_are_in_the_glossary():
     } == {}
 
 
+def symbols(table: str) -> list[str]:
+    """What stands between dollar signs in the first column of a table, one entry per symbol."""
+    cells = [row.split(" | ")[0] for row in table.splitlines() if row.startswith("| $")]
+    return [
+        symbol.strip()
+        for cell in cells
+        for part in re.findall(r"\$(.+?)\$", cell)
+        for symbol in part.split(",")
+    ]
+
+
+def test_a_symbol_has_one_meaning():
+    """Protects readers: within a table of the notation no symbol stands twice."""
+    tables = re.split(r"^## ", (ROOT / "book" / "notation.md").read_text(encoding="utf-8"), flags=re.M)
+    assert len(symbols(tables[0])) > 25
+    assert {table.splitlines()[0]: twice for table in tables if (twice := duplicates(symbols(table)))} == {}
+    assert duplicates(symbols("| $a$, $b$ | x |\n| $b, c$ | y |")) == {"b"}
+
+
+def duplicates(names: list[str]) -> set[str]:
+    return {name for name in names if names.count(name) > 1}
+
+
 # --- the package ---------------------------------------------------------------------------------
 
 
