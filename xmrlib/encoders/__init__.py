@@ -5,7 +5,7 @@ and read without unpickling code. Networks, and torch, are loaded when they are 
 encoder whose features are in the `xmrlib.store` costs nothing. Introduced in chapter 1.
 """
 
-from .image import ImageEncoder, image_encoder
+from .image import ImageEncoder, LayerEncoder, image_encoder, layer_encoder
 from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
 from .weights import WEIGHTS, weight_files
 from .words import word_vectors
@@ -13,9 +13,11 @@ from .words import word_vectors
 __all__ = [
     "WEIGHTS",
     "ImageEncoder",
+    "LayerEncoder",
     "MultilingualEncoder",
     "SentenceEncoder",
     "image_encoder",
+    "layer_encoder",
     "multilingual_encoder",
     "sentence_encoder",
     "weight_files",

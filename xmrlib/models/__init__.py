@@ -3,4 +3,7 @@
 They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
-__all__: list[str] = []
+from .residual import Basic, Bottleneck, ResNet, resnet
+from .vgg import VGG, vgg19
+
+__all__ = ["VGG", "Basic", "Bottleneck", "ResNet", "resnet", "vgg19"]
