@@ -55,6 +55,16 @@ def _class_names_multilingual(stamps: Stamps, split: Split, seed: int) -> np.nda
     return _by_class_names(encoders.multilingual_encoder(), stamps, split)
 
 
+def _early_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Sentence vectors, and the CNN read after 15 of its 49 convolutions. Section 2.5."""
+    return _at_depth("stage 3", stamps, split)
+
+
+def _middle_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Sentence vectors, and the CNN read after 33 of its 49 convolutions. Section 2.5."""
+    return _at_depth("stage 5", stamps, split)
+
+
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
     sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
@@ -75,6 +85,13 @@ def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Spl
     )
 
 
+def _at_depth(depth: str, stamps: Stamps, split: Split) -> np.ndarray:
+    """Sentence vectors of MiniLM and the mean of one map inside the CNN, aligned by CCA."""
+    cnn = encoders.layer_encoder()
+    seen = cnn.split(store.features(cnn, stamps.images()))[depth]
+    return _aligned(store.features(encoders.sentence_encoder(), stamps.captions("en")), seen, split)
+
+
 def _by_class_names(
     encoder: encoders.MultilingualEncoder | encoders.SentenceEncoder, stamps: Stamps, split: Split
 ) -> np.ndarray:
@@ -89,6 +106,8 @@ SYSTEMS: tuple[System, ...] = (
     System("words + colours, CCA", "1.1", _words_and_colours),
     System("search box of the page", "1.1", _search_box),
     System("class names, multilingual", "1.1", _class_names_multilingual),
+    System("MiniLM + CNN stage 3, CCA", "2.5", _early_cnn),
+    System("MiniLM + CNN stage 5, CCA", "2.5", _middle_cnn),
     System("MiniLM + CNN, CCA", "5.1", _sentences_and_cnn),
     System("class names, MiniLM", "5.2", _class_names_english),
 )
