@@ -92,6 +92,16 @@ def _words_and_small_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     return _aligned(words, _small_cnn_features(stamps, split, seed), split)
 
 
+def _early_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Sentence vectors, and the CNN read after 15 of its 49 convolutions. Section 2.5."""
+    return _at_depth("stage 3", stamps, split)
+
+
+def _middle_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Sentence vectors, and the CNN read after 33 of its 49 convolutions. Section 2.5."""
+    return _at_depth("stage 5", stamps, split)
+
+
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
     sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
@@ -137,6 +147,13 @@ def _small_cnn_features(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
         return cnn.features(pictures).numpy().astype(float)
 
 
+def _at_depth(depth: str, stamps: Stamps, split: Split) -> np.ndarray:
+    """Sentence vectors of MiniLM and the mean of one map inside the CNN, aligned by CCA."""
+    cnn = encoders.layer_encoder()
+    seen = cnn.split(store.features(cnn, stamps.images()))[depth]
+    return _aligned(store.features(encoders.sentence_encoder(), stamps.captions("en")), seen, split)
+
+
 def _by_class_names(
     encoder: encoders.MultilingualEncoder | encoders.SentenceEncoder, stamps: Stamps, split: Split
 ) -> np.ndarray:
@@ -154,6 +171,8 @@ SYSTEMS: tuple[System, ...] = (
     System("words + CNN, CCA", "2.1", _words_and_cnn),
     System("folder posteriors (SM)", "2.3", _folder_posteriors),
     System("words + small CNN, CCA", "2.4", _words_and_small_cnn, seeds=3),
+    System("MiniLM + CNN stage 3, CCA", "2.5", _early_cnn),
+    System("MiniLM + CNN stage 5, CCA", "2.5", _middle_cnn),
     System("words + visual words, CCA", "2.6", _words_and_visual_words, seeds=5),
     System("MiniLM + CNN, CCA", "5.1", _sentences_and_cnn),
     System("class names, MiniLM", "5.2", _class_names_english),

@@ -5,7 +5,7 @@ and read without unpickling code. Networks, and torch, are loaded when they are 
 encoder whose features are in the `xmrlib.store` costs nothing. Introduced in chapter 1.
 """
 
-from .image import ImageEncoder, image_encoder
+from .image import ImageEncoder, LayerEncoder, image_encoder, layer_encoder
 from .speech import SpeechRecogniser, speech_recogniser
 from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
 from .weights import WEIGHTS, weight_files
@@ -14,10 +14,12 @@ from .words import word_vectors
 __all__ = [
     "WEIGHTS",
     "ImageEncoder",
+    "LayerEncoder",
     "MultilingualEncoder",
     "SentenceEncoder",
     "SpeechRecogniser",
     "image_encoder",
+    "layer_encoder",
     "multilingual_encoder",
     "sentence_encoder",
     "speech_recogniser",

@@ -1,10 +1,11 @@
-"""The picture encoder: an ImageNet CNN (chapter 1)."""
+"""The picture encoder: an ImageNet CNN (chapter 1), and the same network read at several depths (chapter 2)."""
 
 from __future__ import annotations
 
 import functools
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from .. import _expect, store
 from ._encoder import Encoder, describe, inference
 from .weights import CNN, NAMES, weight_files
 
-__all__ = ["ImageEncoder", "image_encoder"]
+__all__ = ["ImageEncoder", "LayerEncoder", "image_encoder", "layer_encoder"]
 
 
 class ImageEncoder(Encoder):
@@ -99,3 +100,71 @@ def image_encoder() -> ImageEncoder:
     'Golden Retriever'
     """
     return ImageEncoder()
+
+
+class LayerEncoder(Encoder):
+    """The network of `image_encoder`, read at nine depths; see `layer_encoder` (chapter 2)."""
+
+    name, dim, package, libraries = "EfficientNet-Lite0, nine depths", 2096, CNN, ImageEncoder.libraries
+
+    depths = MappingProxyType({
+        "stem": 32, "stage 1": 16, "stage 2": 24, "stage 3": 40, "stage 4": 80,
+        "stage 5": 112, "stage 6": 192, "stage 7": 320, "head": 1280,
+    })  # fmt: skip
+    """Each depth, from the pixels on, and how many channels its map has."""
+
+    _last_blocks = (0, 2, 4, 7, 10, 14, 15)  # of the seven stages
+
+    def _load(self, weights: Path) -> Any:
+        return ImageEncoder()._load(weights)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """The mean over all places of the map at each depth: ``(n, 224, 224, 3)`` uint8 -> ``(n, 2096)`` float32.
+
+        The depths stand side by side in the order of ``depths``; `split` parts them. The last 1,280 numbers are the
+        features of `image_encoder`. Raises ``ValueError`` for other input.
+
+        >>> layer_encoder().encode(np.zeros((1, 224, 224, 3), dtype=np.uint8)).shape
+        (1, 2096)
+        """
+        _check_images(images)
+        with inference():
+            return np.concatenate([self._read(images[i : i + 1]) for i in range(len(images))])
+
+    def _read(self, batch: np.ndarray) -> np.ndarray:
+        import torch
+
+        network, pixels = self._model, (torch.from_numpy(batch.astype(np.float32)) - 127) / 128
+        x = network._swish(network._bn0(network._conv_stem(pixels.permute(0, 3, 1, 2))))
+        maps = [x]
+        for number, block in enumerate(network._blocks):
+            x = block(x)
+            maps += [x] if number in self._last_blocks else []
+        maps.append(network._swish(network._bn1(network._conv_head(x))))
+        return torch.cat([one.mean(dim=(2, 3)) for one in maps], dim=1).numpy()
+
+    def split(self, V: np.ndarray) -> dict[str, np.ndarray]:
+        """What `encode` gave, ``(n, 2096)``, by depth: ``{"stem": (n, 32), ..., "head": (n, 1280)}``.
+
+        Raises ``ValueError`` for another shape.
+
+        >>> layer_encoder().split(np.zeros((5, 2096)))["stage 4"].shape
+        (5, 80)
+        """
+        if not isinstance(V, np.ndarray) or V.ndim != 2 or V.shape[1] != self.dim:
+            raise _expect.fail("V", describe(V), f"features of shape (n, {self.dim})")
+        ends = np.cumsum(list(self.depths.values()))[:-1]
+        return dict(zip(self.depths, np.split(V, ends, axis=1), strict=True))
+
+
+@functools.cache
+def layer_encoder() -> LayerEncoder:
+    """The network of `image_encoder` read at nine depths, from the first convolution to the last (chapter 2).
+
+    Yosinski et al. (2014) asked how far the layers of such a network carry over to other tasks. It has
+    ``encode(images) -> (n, 2096)``, ``split(V)``, ``depths``, ``name``, ``dim`` and ``fingerprint``.
+
+    >>> layer_encoder()
+    LayerEncoder('EfficientNet-Lite0, nine depths', dim=2096)
+    """
+    return LayerEncoder()

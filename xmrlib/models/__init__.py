@@ -4,7 +4,22 @@ They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
 from .image import SmallCNN, small_pictures
+from .residual import Basic, Bottleneck, ResNet, resnet
 from .speech import SpeechNetwork
 from .text import TextCNN, TextGRU, word_ids
+from .vgg import VGG, vgg19
 
-__all__ = ["SmallCNN", "SpeechNetwork", "TextCNN", "TextGRU", "small_pictures", "word_ids"]
+__all__ = [
+    "VGG",
+    "Basic",
+    "Bottleneck",
+    "ResNet",
+    "SmallCNN",
+    "SpeechNetwork",
+    "TextCNN",
+    "TextGRU",
+    "resnet",
+    "small_pictures",
+    "vgg19",
+    "word_ids",
+]
