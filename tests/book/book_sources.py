@@ -148,6 +148,8 @@ def section_faults(notebook: dict) -> list[str]:
     text = "\n".join(of_type(notebook, "markdown"))
     if not re.search(r"\{(warning|caution|danger)\}|:class: *(warning|caution|danger)", text):
         faults.append("no pitfall: at least one ```{warning} where it bites")
+    if not re.search(r"\{(?:py:)?(?:func|class|mod)\}`", text.rpartition("## Used from xmrlib")[2]):
+        faults.append("the last section links what is used of xmrlib, as {func}`~xmrlib.metrics.rank`")
     return faults
 
 

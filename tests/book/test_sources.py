@@ -334,7 +334,8 @@ def good_notebook():
             cell("answer = 0.25", "code", jupyter={"source_hidden": True}),
             cell("```{solution-end}\n```"),
         ]
-    cells.append(cell("\n\n".join(f"## {title}" for title in rules.CLOSING[1:])))
+    end = "\n\n".join(f"## {title}" for title in rules.CLOSING[1:])
+    cells.append(cell(f"{end}\n\n{{func}}`~xmrlib.metrics.rank`."))
     for number, one in enumerate(cells):
         one["id"] = f"cell-{number}"
     return {"cells": cells}
@@ -370,6 +371,7 @@ PLANTED = [
     (replace("## A question", "## 5.1 A question"), "no typed numbers"),
     (replace("## A question", "# A question"), "one `# Title`"),
     (replace("{warning}", "{note}"), "no pitfall"),
+    (replace("{func}`~xmrlib.metrics.rank`", ""), "links what is used"),
     (replace("{exercise} Warm-up", "{note}"), "3 to 6 exercises"),
     (replace("planted", "other"), "planted error"),
     (replace("{solution-start} ex-1", "{solution-start} ex-0"), "ex-1 has no solution"),
