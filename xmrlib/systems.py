@@ -55,6 +55,12 @@ def _class_names_multilingual(stamps: Stamps, split: Split, seed: int) -> np.nda
     return _by_class_names(encoders.multilingual_encoder(), stamps, split)
 
 
+def _glove_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """The mean of the GloVe vectors of the words, and the features of a CNN, aligned by CCA. Section 2.2."""
+    words = encoders.mean_word_vectors(stamps.captions("en"))
+    return _aligned(words, store.features(encoders.image_encoder(), stamps.images()), split)
+
+
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
     sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
@@ -89,6 +95,7 @@ SYSTEMS: tuple[System, ...] = (
     System("words + colours, CCA", "1.1", _words_and_colours),
     System("search box of the page", "1.1", _search_box),
     System("class names, multilingual", "1.1", _class_names_multilingual),
+    System("GloVe mean + CNN, CCA", "2.2", _glove_and_cnn),
     System("MiniLM + CNN, CCA", "5.1", _sentences_and_cnn),
     System("class names, MiniLM", "5.2", _class_names_english),
 )

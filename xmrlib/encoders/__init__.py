@@ -8,7 +8,7 @@ encoder whose features are in the `xmrlib.store` costs nothing. Introduced in ch
 from .image import ImageEncoder, image_encoder
 from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
 from .weights import WEIGHTS, weight_files
-from .words import word_vectors
+from .words import mean_word_vectors, word_vectors
 
 __all__ = [
     "WEIGHTS",
@@ -16,6 +16,7 @@ __all__ = [
     "MultilingualEncoder",
     "SentenceEncoder",
     "image_encoder",
+    "mean_word_vectors",
     "multilingual_encoder",
     "sentence_encoder",
     "weight_files",
