@@ -102,6 +102,12 @@ def _middle_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     return _at_depth("stage 5", stamps, split)
 
 
+def _glove_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """The mean of the GloVe vectors of the words, and the features of a CNN, aligned by CCA. Section 2.2."""
+    words = encoders.mean_word_vectors(stamps.captions("en"))
+    return _aligned(words, store.features(encoders.image_encoder(), stamps.images()), split)
+
+
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors of MiniLM and the features of a CNN, aligned by CCA. Section 5.1."""
     sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
@@ -169,6 +175,7 @@ SYSTEMS: tuple[System, ...] = (
     System("search box of the page", "1.1", _search_box),
     System("class names, multilingual", "1.1", _class_names_multilingual),
     System("words + CNN, CCA", "2.1", _words_and_cnn),
+    System("GloVe mean + CNN, CCA", "2.2", _glove_and_cnn),
     System("folder posteriors (SM)", "2.3", _folder_posteriors),
     System("words + small CNN, CCA", "2.4", _words_and_small_cnn, seeds=3),
     System("MiniLM + CNN stage 3, CCA", "2.5", _early_cnn),

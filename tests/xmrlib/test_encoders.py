@@ -273,6 +273,49 @@ def test_glove_is_the_published_table():
     assert encoders.word_vectors() is glove
 
 
+@pytest.fixture
+def three_words():
+    from gensim.models import KeyedVectors
+
+    vectors = KeyedVectors(vector_size=2)
+    vectors.add_vectors(["a", "räucher", "42"], np.array([[1, 0], [0, 2], [4, 4]], np.float32))
+    return vectors
+
+
+@pytest.mark.parametrize(
+    ("text", "mean"),
+    [
+        ("a", [1, 0]),
+        ("A a, a!", [1, 0]),
+        ("a Räucher.", [0.5, 1]),
+        ("a unknown räucher words", [0.5, 1]),  # the unknown ones do not pull the mean towards zero
+        ("a_42", [2.5, 2]),
+        ("", [0, 0]),
+        ("unknown", [0, 0]),
+        ("…!?", [0, 0]),
+    ],
+)
+def test_a_text_is_the_mean_of_its_known_words(three_words, text, mean):
+    """Protects the rule for unknown words and for texts without any known word."""
+    found = encoders.mean_word_vectors([text, "a"], three_words)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [mean, [1, 0]])
+
+
+def test_the_mean_is_that_of_gensim():
+    """Oracle: gensim's own mean of several keys, on real captions of known words."""
+    texts = ["a red apple", "penguin", "the cat and the dog"]
+    glove = encoders.word_vectors()
+    oracle = [glove.get_mean_vector(text.split(), pre_normalize=False) for text in texts]
+    np.testing.assert_allclose(encoders.mean_word_vectors(texts), oracle, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("texts", [[], "a frog", [b"a frog"], ["a", None], ()])
+def test_texts_of_another_kind_are_an_error(three_words, texts):
+    with pytest.raises(ValueError, match="texts is .*; expected a list of at least one str"):
+        encoders.mean_word_vectors(texts, three_words)
+
+
 # ---- weights ----
 
 

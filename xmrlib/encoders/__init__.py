@@ -9,7 +9,7 @@ from .image import ImageEncoder, LayerEncoder, image_encoder, layer_encoder
 from .speech import SpeechRecogniser, speech_recogniser
 from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
 from .weights import WEIGHTS, weight_files
-from .words import word_vectors
+from .words import mean_word_vectors, word_vectors
 
 __all__ = [
     "WEIGHTS",
@@ -20,6 +20,7 @@ __all__ = [
     "SpeechRecogniser",
     "image_encoder",
     "layer_encoder",
+    "mean_word_vectors",
     "multilingual_encoder",
     "sentence_encoder",
     "speech_recogniser",
