@@ -58,4 +58,4 @@ def mean_word_vectors(texts: Sequence[str], vectors: KeyedVectors | None = None)
 
 def _mean(words: list[str], known: KeyedVectors) -> np.ndarray:
     rows = [known[word] for word in words if word in known]
-    return np.mean(rows, axis=0, dtype=np.float32) if rows else np.zeros(known.vector_size, np.float32)
+    return np.asarray(np.mean(rows, axis=0) if rows else np.zeros(known.vector_size), dtype=np.float32)
