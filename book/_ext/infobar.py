@@ -36,7 +36,7 @@ def _prose(doctree: Any) -> str:
     texts = []
     for node in doctree.findall(nodes.Text):
         parent = node.parent
-        while parent is not doctree and not isinstance(parent, skipped):
+        while parent not in (None, doctree) and not isinstance(parent, skipped):
             parent = parent.parent
         if not isinstance(parent, skipped):
             texts.append(node.astext())

@@ -50,7 +50,7 @@ def test_what_this_environment_must_have_is_there():
     assert list(found) == NAMES
     for name in ("Python", "torch", "weights", "cache"):
         assert found[name].ok, found[name]
-    assert "10 files of 6 packages" in found["weights"].found
+    assert "14 files of 7 packages" in found["weights"].found
     assert f"{sys.version_info[0]}.{sys.version_info[1]}" in found["Python"].found
     assert re.search(r"numpy \d+\.\d+.*torch \d+\.\d+", found["versions"].found)
 
