@@ -57,9 +57,14 @@ def _chance(answer: Any) -> Result:
     return value(answer, {"all queries": 22 / 56, "without the drum": 22 / 49})
 
 
+def _own(answer: Any) -> Result:
+    return Result("open", "It is not graded; what you hear is the judge.", "An open question.")
+
+
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-mfcc-gain": _gain,
     "ex-ch02-mfcc-planted": _planted,
     "ex-ch02-mfcc-path": _path,
     "ex-ch02-mfcc-chance": _chance,
+    "ex-ch02-mfcc-own": _own,
 }
