@@ -8,10 +8,12 @@ interval or test follows without computing them again. Introduced in chapter 1.
 from __future__ import annotations
 
 import functools
+import re
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import hypergeom
 
 from xmrlib import _code, _expect, metrics, store, systems
 from xmrlib.checks import Result
@@ -108,9 +110,9 @@ def _row(
 def _difference(values: np.ndarray, other: np.ndarray) -> dict[str, object]:
     """The columns of a comparison, empty for the system that the others are compared with."""
     if np.array_equal(values, other):
-        return {"difference": None, "95 % of it": None, "p": None}
+        return {"difference": None, "95 % of difference": None, "p": None}
     test = metrics.paired_test(values, other)
-    return {"difference": test.difference, "95 % of it": (test.low, test.high), "p": test.p_value}
+    return {"difference": test.difference, "95 % of difference": (test.low, test.high), "p": test.p_value}
 
 
 def chance(
@@ -119,16 +121,24 @@ def chance(
     direction: Direction = "text→image",
     stamps: Stamps | None = None,
 ) -> float:
-    """What a random order gets: the mean over 200 seeded random orders of the gallery (chapter 1).
+    """What a random order gets: exact for R@k, else the mean over 200 seeded random orders of the gallery (chapter 1).
 
     >>> round(chance("R@1"), 2)  # doctest: +SKIP
     0.01
     """
     stamps = stamps or _stamps()
     relevant = _towards(direction, _relevant(stamps, split or stamps.split, metric))
+    if re.fullmatch(r"R@\d+", metric, re.ASCII):
+        return _chance_of_a_hit(relevant, int(metric[2:]))
     rng = np.random.default_rng(0)
     orders = (rng.standard_normal(relevant.shape) for _ in range(RANDOM_ORDERS))
     return float(np.mean([metrics.evaluate(order, relevant, [metric])[metric] for order in orders]))
+
+
+def _chance_of_a_hit(relevant: np.ndarray, k: int) -> float:
+    """The mean over queries of 1 - P(none of its right items is among k drawn without putting back)."""
+    n, right = relevant.shape[1], relevant.sum(axis=1)
+    return float(np.mean(1 - hypergeom.pmf(0, n, right, _expect.integer("k", k, 1, n))))
 
 
 def confirm(name: str, mine: ArrayLike, split: Split | None = None, stamps: Stamps | None = None) -> Result:

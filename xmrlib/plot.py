@@ -371,22 +371,43 @@ def similarities(
         raise _expect.fail("blocks", "empty", "a dict of title -> scores")
     for title, grid in grids.items():
         _expect.equal("shape", title, grid.shape, "rows and columns", (len(rows), len(columns)))
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7, 3.6))
+    if ax is not None:
+        return _draw_similarities(grids, rows, columns, ax)
+    ax = _draw_similarities(grids, rows, columns, plt.subplots(figsize=(7, 3.6))[1])
+    if len(grids) > 1:
+        _faces.REDRAW[_faces.whole(ax)] = partial(_stack_similarities, grids, rows, columns)
+    return ax
+
+
+def _stack_similarities(grids: Mapping[str, np.ndarray], rows: Sequence[str], columns: Sequence[str]) -> Axes:
+    """The grids one below the other, for a narrow figure."""
+    width = mpl.rcParams["figure.figsize"][0]
+    cell = 0.52 * width / len(columns)  # beside the grid stand names and the scale
+    height = 1.2 + cell * len(grids) * (len(rows) + 1.2)
+    return _draw_similarities(grids, rows, columns, plt.subplots(figsize=(width, height))[1], stacked=True)
+
+
+def _draw_similarities(
+    grids: Mapping[str, np.ndarray],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    ax: Axes,
+    stacked: bool = False,
+) -> Axes:
+    r, c = len(rows), len(columns)
     limits = {"vmin": min(g.min() for g in grids.values()), "vmax": max(g.max() for g in grids.values())}
-    starts = [i * (len(columns) + 0.6) for i in range(len(grids))]
-    for (title, grid), x in zip(grids.items(), starts, strict=True):
-        box = (x - 0.5, x + len(columns) - 0.5, len(rows) - 0.5, -0.5)
+    starts = [(0, i * (r + 1.2)) if stacked else (i * (c + 0.6), 0) for i in range(len(grids))]
+    for (title, grid), (x, y) in zip(grids.items(), starts, strict=True):
+        box = (x - 0.5, x + c - 0.5, y + r - 0.5, y - 0.5)
         mesh = ax.imshow(grid, cmap="cividis", extent=box, **limits)
-        ax.scatter(
-            x + grid.argmax(axis=1), range(len(rows)), s=36, color="white", edgecolor="black", zorder=2
-        )
-        ax.text(x + len(columns) / 2 - 0.5, -0.7, title, ha="center", va="bottom")
-    places = [x + column for x in starts for column in range(len(columns))]
-    ax.set(xlim=(-0.5, places[-1] + 0.5), ylim=(len(rows) - 0.5, -0.5))
-    ax.set_xticks(places, list(columns) * len(grids), rotation=90)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.figure.colorbar(mesh, ax=ax, shrink=0.8, label="score")
+        best = x + grid.argmax(axis=1), y + np.arange(r)
+        ax.scatter(*best, s=36, color="white", edgecolor="black", zorder=2)
+        ax.text(x + c / 2 - 0.5, y - 0.7, title, ha="center", va="bottom")
+    across, down = ([0], [y for _, y in starts]) if stacked else ([x for x, _ in starts], [0])
+    ax.set(xlim=(-0.5, across[-1] + c - 0.5), ylim=(down[-1] + r - 0.5, -0.5))
+    ax.set_xticks([x + i for x in across for i in range(c)], list(columns) * len(across), rotation=90)
+    ax.set_yticks([y + i for y in down for i in range(r)], list(rows) * len(down))
+    _faces.whole(ax).colorbar(mesh, ax=ax, shrink=0.8, label="score")
     ax.spines[:].set_visible(False)
     return ax
 

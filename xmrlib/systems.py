@@ -39,8 +39,7 @@ class System:
 
 def _words_and_colours(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Which words occur in the caption, which colours in the picture; aligned by CCA. Section 1.1."""
-    words = CountVectorizer(binary=True).fit_transform(stamps.captions("en")).toarray().astype(float)
-    return _aligned(words, image.color_histogram(stamps.images()), split)
+    return _aligned(_bag_of_words(stamps, split), image.color_histogram(stamps.images()), split)
 
 
 def _search_box(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -59,18 +58,16 @@ def _class_names_multilingual(stamps: Stamps, split: Split, seed: int) -> np.nda
 
 def _words_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Which words occur in the caption, and what a CNN sees in the picture; aligned by CCA. Section 2.1."""
-    counter = CountVectorizer(binary=True).fit(stamps.captions("en", split.development))
-    words = counter.transform(stamps.captions("en")).toarray().astype(float)
-    return _aligned(words, store.features(encoders.image_encoder(), stamps.images()), split)
+    seen = store.features(encoders.image_encoder(), stamps.images())
+    return _aligned(_bag_of_words(stamps, split), seen, split)
 
 
 def _words_and_visual_words(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Which words occur in the caption, which visual words (ORB) in the picture; aligned by CCA. Section 2.6."""
-    words = CountVectorizer(binary=True).fit_transform(stamps.captions("en")).toarray().astype(float)
     pictures = stamps.images()
     counts = store.features(image.visual_words(pictures[split.development], seed=seed), pictures)
     weights = TfidfTransformer().fit(counts[split.development])
-    return _aligned(words, weights.transform(counts).toarray().astype(float), split)
+    return _aligned(_bag_of_words(stamps, split), weights.transform(counts).toarray().astype(float), split)
 
 
 def _folder_posteriors(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -88,8 +85,7 @@ def _folder_posteriors(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
 def _words_and_small_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Which words occur, and what a small CNN sees that learned the folders of ``split.train``; CCA. Section 2.4."""
-    words = CountVectorizer(binary=True).fit_transform(stamps.captions("en")).toarray().astype(float)
-    return _aligned(words, _small_cnn_features(stamps, split, seed), split)
+    return _aligned(_bag_of_words(stamps, split), _small_cnn_features(stamps, split, seed), split)
 
 
 def _early_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -117,6 +113,12 @@ def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 def _class_names_english(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Zero-shot by class names, with the English sentence encoder. Section 5.2."""
     return _by_class_names(encoders.sentence_encoder(), stamps, split)
+
+
+def _bag_of_words(stamps: Stamps, split: Split) -> np.ndarray:
+    """Which words of the development captions occur in each caption, (n, words): 1 or 0."""
+    counter = CountVectorizer(binary=True).fit(stamps.captions("en", split.development))
+    return counter.transform(stamps.captions("en")).toarray().astype(float)
 
 
 def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Split) -> np.ndarray:

@@ -15,6 +15,7 @@ WORDS_A_MINUTE = 180  # slower than a novel: there are formulas and code
 CJK_CHARACTERS_A_WORD = 2
 CODE_LINES_A_MINUTE = 12
 EXERCISE_MINUTES = 7
+QUESTION_MINUTES = 1
 
 
 def reading_minutes(text: str) -> int:
@@ -44,13 +45,22 @@ def _prose(doctree: Any) -> str:
 
 
 def _minutes(doctree: Any) -> tuple[int, int]:
-    """Minutes to read the prose and the code of a page or a section, and minutes for its exercises."""
+    """Minutes for the prose, the code and the quiz of a page or a section, and minutes for its exercises."""
     from docutils import nodes
 
     boxes = (box for box in doctree.findall(nodes.container) if "cell_input" in box["classes"])
     lines = sum(len(box.astext().splitlines()) for box in boxes)
     tasks = sum(1 for _ in doctree.findall(_is_exercise))
-    return round(reading_minutes(_prose(doctree)) + lines / CODE_LINES_A_MINUTE), tasks * EXERCISE_MINUTES
+    reading = reading_minutes(_prose(doctree)) + lines / CODE_LINES_A_MINUTE
+    return round(reading) + QUESTION_MINUTES * _questions(doctree), tasks * EXERCISE_MINUTES
+
+
+def _questions(doctree: Any) -> int:
+    """How many questions the quizzes of a page or a section ask: each begins with its number (`checks.quiz`)."""
+    from docutils import nodes
+
+    outputs = (node.astext() for node in doctree.findall(nodes.raw))
+    return sum(len(re.findall(r"<p><strong>\d+\.</strong>", output)) for output in outputs)
 
 
 def _is_exercise(node: Any) -> bool:

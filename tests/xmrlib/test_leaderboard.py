@@ -94,10 +94,27 @@ def test_the_table_ends_where_the_reader_is(world):
 
 def test_chance_is_what_counting_says(world):
     """Protects the chance line: two right pictures among n, so k = 1 succeeds in 2 / n of the cases."""
-    # the mean of 200 x 40 random hits has a standard error of 0.0024
-    assert leaderboard.chance("R@1", stamps=world) == pytest.approx(2 / N, abs=0.01)
+    assert leaderboard.chance("R@1", stamps=world) == pytest.approx(2 / N, rel=1e-12)
     worst_case_rank = (N + 1) / 3  # the expected smaller of two ranks among 1..n
     assert leaderboard.chance("MedR", stamps=world) < worst_case_rank
+
+
+@pytest.mark.parametrize("metric", ["R@1", "R@5", "R@10", "R@35"])
+def test_chance_is_what_random_orders_get(world, metric):
+    """Protects the counting behind R@k: also where queries have unlike numbers of right items, and k is n."""
+    split = world.other_split  # item 5 has lost its twin
+    right = world.relevance(split.test, split.test) == 2
+    rng = np.random.default_rng(0)
+    tried = [metrics.evaluate(rng.random(right.shape), right, [metric])[metric] for _ in range(2000)]
+    expected = np.mean(tried)
+    # 2000 x 35 hits, nearly independent: the standard error is at most 0.002
+    assert leaderboard.chance(metric, split, stamps=world) == pytest.approx(expected, abs=0.008)
+
+
+@pytest.mark.parametrize("metric", ["R@0", "R@41", "R@"])
+def test_chance_refuses_what_evaluate_refuses(world, metric):
+    with pytest.raises(ValueError, match="expected"):
+        leaderboard.chance(metric, stamps=world)
 
 
 def test_what_is_built_by_hand_is_confirmed_or_refused(world):

@@ -10,7 +10,7 @@ import demos
 __all__ = ["DEMO", "setup"]
 
 EXAMPLES = (
-    "a musical instrument", "a big cat", "yellow fruit", "something to drink from", "a vehicle that flies", "猫头鹰", "一只大猫",
+    "a musical instrument", "a big cat", "a yellow flower", "something to drink from", "a vehicle that flies", "猫头鹰", "一只大猫",
 )  # fmt: skip
 LANGUAGE = ' lang="zh-CN"'
 BOX = """<section class="live-search" data-base="{up}_static/live-search/" aria-label="Live search{suffix}">
