@@ -74,10 +74,10 @@ def _folder_posteriors(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Semantic matching (Rasiwasia et al. 2010): in which folder is each, by KL divergence. Section 2.3."""
     fit, test = split.development, split.test
     folders = np.array(["/".join(stamp.category) for stamp in stamps])
-    sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
-    seen = similarity.normalize(store.features(encoders.image_encoder(), stamps.images()))
+    sentences = store.features(encoders.sentence_encoder(), stamps.captions("en")).astype(float)
+    seen = similarity.normalize(store.features(encoders.image_encoder(), stamps.images()).astype(float))
     said, shown = (
-        LogisticRegression(C=10, tol=1e-6, max_iter=2000).fit(X[fit], folders[fit]).predict_log_proba(X[test])
+        LogisticRegression(C=10, tol=1e-8, max_iter=5000).fit(X[fit], folders[fit]).predict_log_proba(X[test])
         for X in (sentences, seen)
     )
     return np.exp(said) @ shown.T - (np.exp(said) * said).sum(axis=1, keepdims=True)
