@@ -51,7 +51,7 @@ class Table:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.columns)
+        head = "".join(f'<th scope="col">{html.escape(n)}</th>' if n else "<td></td>" for n in self.columns)
         body = "".join(f"<tr>{_html_row(row)}</tr>" for row in self.rows)
         return f'<table class="results"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
@@ -59,7 +59,7 @@ class Table:
 def _html_row(row: Mapping[str, object]) -> str:
     first, *others = ((html.escape(_shown(name, x)), _is_number(x)) for name, x in row.items())
     cells = (f'<td class="number">{text}</td>' if number else f"<td>{text}</td>" for text, number in others)
-    return f'<th scope="row">{first[0]}</th>' + "".join(cells)
+    return (f'<th scope="row">{first[0]}</th>' if first[0] else "<td></td>") + "".join(cells)
 
 
 def _is_number(x: object) -> bool:

@@ -68,3 +68,9 @@ def test_faulty_rows_are_refused():
         Table([])
     with pytest.raises(ValueError, match=r"rows\[1\] is with the keys \['b'\]"):
         Table([{"a": 1}, {"b": 1}])
+
+
+def test_a_column_without_a_name_has_no_empty_heading():
+    """Protects readers who listen: a heading that says nothing is a fault."""
+    shown = Table([{"": "rank", "number": 3}, {"": "", "number": 4}])._repr_html_()
+    assert "></th>" not in shown and shown.count("<td></td>") == 2
