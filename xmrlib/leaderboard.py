@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -74,8 +75,11 @@ def rows(
     split: Split | None = None,
     direction: Direction = "text→image",
     stamps: Stamps | None = None,
+    only: Sequence[str] | None = None,
 ) -> Table:
     """The leaderboard down to the system ``until`` (all by default), in reading order (chapter 1).
+
+    With ``only``, names of systems, it has these rows alone, also in reading order.
 
     Columns: system, section, the metric, and its 95 % bootstrap interval over the queries. With ``against``, the name
     of a system, also the mean difference to it per query, the interval of that difference and the p-value of the
@@ -85,9 +89,10 @@ def rows(
     """
     names = [system.name for system in systems.SYSTEMS]
     last = names[-1] if until is None else systems.named(until).name
+    chosen = names if only is None else [systems.named(name).name for name in only]
     values = functools.partial(per_query, metric=metric, split=split, direction=direction, stamps=stamps)
     other = None if against is None else values(systems.named(against).name)
-    shown = systems.SYSTEMS[: names.index(last) + 1]
+    shown = [system for system in systems.SYSTEMS[: names.index(last) + 1] if system.name in chosen]
     return Table(_row(system, metric, values(system.name), other) for system in shown)
 
 

@@ -15,7 +15,7 @@ from xmrlib import _expect
 __all__ = ["cosine", "neg_sq_euclid", "normalize", "topk"]
 
 _BLOCK_COLUMNS = 8192  # gallery items scored at a time
-_BLOCK_SCORES = 2**20  # scores held at a time: 4 MB of float32
+_BLOCK_SCORES = 2**22  # scores held at a time: 16 MB of float32
 
 
 def normalize(X: ArrayLike) -> np.ndarray:

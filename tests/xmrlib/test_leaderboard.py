@@ -92,6 +92,15 @@ def test_the_table_ends_where_the_reader_is(world):
     assert len(leaderboard.rows(stamps=world).rows) == 2
 
 
+def test_chosen_rows_come_in_reading_order(world):
+    """Protects a notebook from training every system of the book for a table of two."""
+    table = leaderboard.rows(only=["loud", "quiet"], stamps=world)
+    assert [row["system"] for row in table.rows] == ["quiet", "loud"]
+    assert [row["system"] for row in leaderboard.rows(only=["loud"], stamps=world).rows] == ["loud"]
+    with pytest.raises(ValueError, match="'silent'"):
+        leaderboard.rows(only=["silent"], stamps=world)
+
+
 def test_chance_is_what_counting_says(world):
     """Protects the chance line: two right pictures among n, so k = 1 succeeds in 2 / n of the cases."""
     assert leaderboard.chance("R@1", stamps=world) == pytest.approx(2 / N, rel=1e-12)
