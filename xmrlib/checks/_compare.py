@@ -16,7 +16,7 @@ import numpy as np
 
 from xmrlib import _expect
 
-__all__ = ["Result", "agrees", "choice", "value"]
+__all__ = ["Result", "agrees", "choice", "open_question", "value"]
 
 _SIGNS = {"right": ("✓", "#0f766e", "Right."), "wrong": ("✗", "#D55E00", "Not yet."),
           "open": ("…", "#6b7280", "Not answered yet.")}  # fmt: skip
@@ -116,6 +116,12 @@ def choice(answer: Any, right: str, why: Mapping[str, str]) -> Result:
         return Result("right")
     options = ", ".join(map(repr, sorted({right, *why})))
     return Result("wrong", f"got {_show(answer)}: {why.get(letter, f'one of {options} is expected')}")
+
+
+def open_question(answer: Any) -> Result:
+    """The grader of a question that has no one answer: it reads nothing and says so (chapter 5)."""
+    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
+    return Result("open", note, "An open question.")
 
 
 def agrees(

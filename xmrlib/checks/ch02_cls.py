@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -57,15 +57,10 @@ def _kl(answer: Any) -> Result:
     return agrees(answer, _minus_kl_back, [(P, Q), (Q, P)])
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-cls-bayes": _bayes,
     "ex-ch02-cls-planted": _planted,
     "ex-ch02-cls-wilson": _wilson,
     "ex-ch02-cls-kl": _kl,
-    "ex-ch02-cls-open": _open,
+    "ex-ch02-cls-open": open_question,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -87,16 +87,11 @@ def _shifted(answer: Any) -> Result:
     return value(answer, np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0]]))
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-cnn-size": _size,
     "ex-ch02-cnn-convolution": _convolution,
     "ex-ch02-cnn-shift": _shifted,
     "ex-ch02-cnn-planted": _planted,
     "ex-ch02-cnn-field": _receptive,
-    "ex-ch02-cnn-open": _open,
+    "ex-ch02-cnn-open": open_question,
 }

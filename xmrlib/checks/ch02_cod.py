@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -71,16 +71,11 @@ def _majority(answer: Any) -> Result:
     return agrees(answer, _voted, [(descriptors,) for descriptors in (*lists, edge)])
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-cod-dims": _dims,
     "ex-ch02-cod-rebuild": _rebuild,
     "ex-ch02-cod-planted": _planted,
     "ex-ch02-cod-brief": _brief,
     "ex-ch02-cod-majority": _majority,
-    "ex-ch02-cod-open": _open,
+    "ex-ch02-cod-open": open_question,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -62,16 +62,11 @@ def _idf(answer: Any) -> Result:
     return agrees(answer, _weighted, [(text.split(), vectors, idf) for text in texts])
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-emb-pencil": _pencil,
     "ex-ch02-emb-gradient": _gradient,
     "ex-ch02-emb-planted": _planted,
     "ex-ch02-emb-idf": _idf,
-    "ex-ch02-emb-open": _open,
+    "ex-ch02-emb-open": open_question,
 }
 """Label of each exercise → its grader."""

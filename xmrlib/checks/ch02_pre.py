@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -55,15 +55,10 @@ def _field(answer: Any) -> Result:
     return agrees(answer, _receptive_field, [(case,) for case in cases])
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-pre-count": _count,
     "ex-ch02-pre-block": _block,
     "ex-ch02-pre-planted": _planted,
     "ex-ch02-pre-field": _field,
-    "ex-ch02-pre-two": _open,
+    "ex-ch02-pre-two": open_question,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -69,15 +69,10 @@ def _htk(answer: Any) -> Result:
     return agrees(answer, _centres, [(1, 8000), (4, 8000), (3, 4000), (40, 8000)], 1e-6, hint)
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-spe-alias": _aliasing,
     "ex-ch02-spe-numbers": _numbers,
     "ex-ch02-spe-planted": _planted,
     "ex-ch02-spe-htk": _htk,
-    "ex-ch02-spe-open": _open,
+    "ex-ch02-spe-open": open_question,
 }

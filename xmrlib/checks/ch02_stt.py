@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -94,16 +94,11 @@ def _wer(answer: Any) -> Result:
     return agrees(answer, _word_errors, cases)
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch02-stt-collapse": _collapse,
     "ex-ch02-stt-shortest": _shortest,
     "ex-ch02-stt-planted": _planted,
     "ex-ch02-stt-fool": _fool,
     "ex-ch02-stt-wer": _wer,
-    "ex-ch02-stt-open": _open,
+    "ex-ch02-stt-open": open_question,
 }

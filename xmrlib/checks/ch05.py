@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, choice, value
+from xmrlib.checks._compare import Result, agrees, choice, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -184,11 +184,6 @@ def _witness(answer: Any) -> Result:
     return agrees(answer, _r1, cases)
 
 
-def _open(answer: Any) -> Result:
-    note = "It is not graded. Compare what you found with the solution, or with somebody else's."
-    return Result("open", note, "An open question.")
-
-
 EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch05-strip": _strip,
     "ex-ch05-hit": _hit,
@@ -201,5 +196,5 @@ EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch05-self": _self,
     "ex-ch05-cluster": _cluster,
     "ex-ch05-witness": _witness,
-    "ex-ch05-open": _open,
+    "ex-ch05-open": open_question,
 }
