@@ -106,7 +106,7 @@ def _resampled(blocks: Iterable[np.ndarray], own_rate: int, rate: int) -> Iterat
 def log_mel(y: np.ndarray, rate: int = 16000) -> np.ndarray:
     """The log-mel spectrogram (frames, 64) float32, in dB, of a mono sound ``y (t,)`` of floats (chapter 2).
 
-    The front end of every learned sound feature of the book, with settings in seconds, so that they mean the same at
+    The front end of the sound features of sections 2.7 and 2.8, with settings in seconds, so that they mean the same at
     every rate: Hann windows of 25 ms (`WINDOW`) every 10 ms (`HOP`), each in the middle of an FFT of the next power of
     two; power; 64 triangular bands (`BANDS`) from 0 Hz to half the rate, on Slaney's mel scale and scaled to equal area
     (Slaney 1998; the default of librosa); ``10 log10(max(power, FLOOR))``. At 16 kHz a window has 400 samples, a hop

@@ -17,7 +17,7 @@ class SpeechNetwork(nn.Module):
     carry what was and what will be heard, and a linear layer with a softmax scores ``n_symbols`` symbols. Symbol 0 is
     the blank (Graves et al. 2006). Dropout of a fifth between the layers while it trains.
 
-    >>> frames, lengths = torch.zeros(2, 100, 64), torch.tensor([100, 50])
+    >>> frames, lengths = torch.zeros(2, 100, 40), torch.tensor([100, 50])
     >>> log_probs, lengths = SpeechNetwork(n_symbols=30)(frames, lengths)
     >>> log_probs.shape, lengths
     (torch.Size([2, 25, 30]), tensor([25, 13]))
@@ -25,7 +25,7 @@ class SpeechNetwork(nn.Module):
 
     STRIDE = 4
 
-    def __init__(self, n_symbols: int, bands: int = 64, width: int = 96) -> None:
+    def __init__(self, n_symbols: int, bands: int = 40, width: int = 96) -> None:
         super().__init__()
         self.reduce = nn.Conv1d(bands, width, 5, stride=self.STRIDE, padding=2)
         self.recur = nn.GRU(width, width, 2, batch_first=True, bidirectional=True, dropout=0.2)
