@@ -33,7 +33,7 @@ FAULTS_IN_PYTHON, SEED, PATIENCE = 200, 0, 300.0  # seconds for the tests of one
 SEARCH_BOX = "_static/live-search/search.js"
 
 TESTS = {  # module → the tests that are its own
-    "_expect": "test_similarity test_metrics test_subspace test_checks test_datasets_folders test_train",
+    "_expect": "test_datasets test_similarity test_metrics test_subspace test_checks test_datasets_folders test_train",
     "audio": "test_audio",
     "checks/_compare": "test_checks",
     "datasets/_table": "test_datasets_folders",

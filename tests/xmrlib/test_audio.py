@@ -71,6 +71,26 @@ def test_empty_not_finite_missing(tmp_path):
         audio.load(tmp_path / "a.wav", rate=0)
 
 
+def test_the_first_sample_that_is_no_number_is_named(tmp_path, monkeypatch):
+    """Protects the reader who looks for the bad sample: counted from 0, also in a later block."""
+    monkeypatch.setattr(audio, "BLOCK", 100)
+    samples = np.zeros(250, np.float32)
+    for place, where in [(7, r"from 0\[7, 0\]"), (230, r"from 200\[30, 0\]")]:
+        soundfile.write(
+            tmp_path / "a.wav", np.where(np.arange(250) == place, np.nan, samples), 16000, "FLOAT"
+        )
+        with pytest.raises(ValueError, match=where):
+            audio.load(tmp_path / "a.wav")
+
+
+def test_any_whole_rate_of_at_least_one_is_a_rate(tmp_path):
+    """Protects the limit that the error states."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    assert audio.load(tmp_path / "a.wav", rate=1).shape == (1,)
+    with pytest.raises(ValueError, match="rate is 0; expected a whole number of at least 1"):
+        audio.load(tmp_path / "a.wav", rate=0)
+
+
 @pytest.mark.parametrize(("rate", "shortest"), [(8000, 80), (44100, 441)])
 def test_almost_nothing_is_no_sound(tmp_path, rate, shortest):
     """Less than 10 ms is a mistake: resampled it might be no sample at all."""
@@ -159,10 +179,10 @@ def test_silence_is_a_sound(tmp_path):
 # --- the log-mel spectrogram ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("rate", [8000, 10240, 11025, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("seconds", [0.005, 0.025, 0.13, 1.7])
 def test_log_mel_is_that_of_librosa(rate, seconds):
-    """The whole chain against librosa's, at every usual rate, for sounds shorter than a window too."""
+    """The whole chain against librosa's, at every usual rate and at one whose window is a power of two, for sounds shorter than a window too."""
     y = np.random.default_rng(0).normal(0, 0.1, int(rate * seconds)).astype(np.float32)
     window, hop = round(0.025 * rate), round(0.010 * rate)
     size = 2 ** int(np.ceil(np.log2(window)))
