@@ -12,6 +12,7 @@ from ._errors import BadRowsError, DownloadError, MissingDataError
 from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
 from .openclipart import load_openclipart
 from .openmoji import load_openmoji
+from .scenes import Scenes, scenes
 from .split import Split
 from .stamps import Stamp, Stamps, fetch_stamps, find_stamps, load_stamps
 from .wikipedia import Wikipedia, load_wikipedia
@@ -23,6 +24,7 @@ __all__ = [
     "Correction",
     "DownloadError",
     "MissingDataError",
+    "Scenes",
     "Sounds",
     "Split",
     "Stamp",
@@ -42,4 +44,5 @@ __all__ = [
     "load_stamps",
     "load_wikipedia",
     "load_wordnet",
+    "scenes",
 ]
