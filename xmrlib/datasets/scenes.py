@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -39,30 +40,36 @@ class Scenes:
     objects: np.ndarray  #: (n, 2) int64, numbers of the first and the second thing of the caption
     relation: np.ndarray  #: (n,) int64, number in ``relations``
     boxes: np.ndarray  #: (n, 2, 4) int64: left, top, right and bottom of both things in pixels
-    unseen: (
-        np.ndarray
-    )  #: (n,) bool: this pair of things is held out, for a test on pairs that no training showed
+    unseen: np.ndarray  #: (n,) bool: the pair of things is held out, so that no training shows it
     relations: tuple[str, ...] = RELATIONS
 
     def __len__(self) -> int:
         return len(self.captions)
 
+    @cached_property
+    def meaning(self) -> np.ndarray:
+        """Equal numbers (n,) int64 for captions that say the same: a key above a mug, a mug below a key (chapter 4)."""
+        turned = self.relation % 2 == 1  # an even relation and the next one are opposites
+        first, second = np.where(turned, self.objects.T[::-1], self.objects.T)
+        return 2 * (first * len(self.things) + second) + self.relation // 2
+
 
 def scenes(stamps: Sequence[Stamp], n: int, seed: int | np.random.Generator = 0, size: int = 96) -> Scenes:
     """`n` pictures in which one thing is left of, right of, above or below another, with captions (chapter 4).
 
-    The things are 24 stamps (photographs with transparent ground) pasted onto a plain pale ground in varied sizes and
-    places; they do not cover one another. Things and relation are drawn evenly at random. The captions are exact, because the
-    scenes are made from them; they are not photographs of a world. A bag of words cannot tell a caption from its
-    swapped twin, as both have the same words. One seventh of all pairs of things is marked ``unseen``: train on the
-    others, and test on both.
+    The things are 24 stamps (photographs with transparent ground), pasted onto a plain pale ground in varied sizes and
+    places; none covers the other. They and the relation are drawn evenly. Captions are exact, because the pictures
+    are made from them; such scenes are no photographs of a world. A bag of words cannot tell a caption from its
+    swapped twin: both have the same words. One in seven pairs of things is marked ``unseen``: train on the others and
+    test on both. About 1,300 seen scenes are enough for a GRU on `xmrlib.encoders.grid_encoder` to tell nearly all
+    twins apart, if the twins are among the negatives and captions of one ``meaning`` are not.
 
     The same arguments give the same scenes, and fewer are the first of more. ValueError if `stamps` lacks one of the
     things.
 
     >>> world = scenes(load_stamps(), 1500)  # doctest: +SKIP
     >>> world.captions[0], world.swapped[0], world.pictures.shape  # doctest: +SKIP
-    CAPTIONS
+    ('a rubber duck to the right of a violin', 'a violin to the right of a rubber duck', (1500, 96, 96, 3))
     """
     n, size = _expect.integer("n", n, 1), _expect.integer("size", size, 32)
     rng = _expect.generator("seed", seed)
