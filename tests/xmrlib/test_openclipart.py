@@ -105,6 +105,23 @@ def test_what_is_tested_on_is_left_out_under_any_spelling(load):
     assert set(data.left_out.values()) == {"the name of something that is tested on"}
 
 
+def test_no_picture_of_a_stamp_under_any_name_or_in_another_file(load, monkeypatch):
+    stamp = svg("box", "green").encode()
+    monkeypatch.setattr(openclipart, "_STAMPS", {openclipart._drawn(stamp)[:16]})
+    data = load({"a/1.svg": "box", "b/2.svg": "red car"}, fill="green")
+    assert len(data) == 0 and set(data.left_out.values()) == {"a drawing that is a stamp too"}
+
+
+def test_no_picture_that_cannot_be_drawn_in_full(load, tmp_path):
+    (tmp_path / "a").mkdir()
+    content = svg("apple", "blue").replace("<path", '<image xlink:href="photo.png"/><path')
+    (tmp_path / "a/1.svg").write_text(content, encoding="utf-8")
+    data = load({"a/2.svg": "box"})
+    assert data.captions == ("box",) and data.left_out["a/1.svg"].startswith(
+        "blank, or with a part in a file"
+    )
+
+
 def test_five_pictures_have_one_name_at_most(load):
     data = load({f"a/box{i}.svg": f"{'The ' * (i % 2)}box {i}" for i in range(8)})
     assert len(data) == 5
