@@ -13,7 +13,7 @@ ITEMS, SEEDS, CLOUDS = 200, 12, 7  # points, the most cells to choose, clouds th
 _DECIMALS = 3  # a thousandth of the side of the square
 
 
-def start(seed: int = 4) -> tuple[np.ndarray, np.ndarray]:
+def start(seed: int = 957) -> tuple[np.ndarray, np.ndarray]:
     """Items (ITEMS, 2) in clouds and scattered seeds (SEEDS, 2) in the unit square, no two at one place."""
     rng = np.random.default_rng(seed)
     middles = rng.uniform(0.15, 0.85, (CLOUDS, 2))
