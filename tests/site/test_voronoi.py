@@ -114,14 +114,7 @@ def test_a_step_of_k_means_is_that_of_scikit_learn(box):
         "([items, seeds]) => window.voronoi.step(items, seeds)", [ITEMS.tolist(), SEEDS.tolist()]
     )
     model = KMeans(len(SEEDS), init=SEEDS, n_init=1, max_iter=1, tol=0).fit(ITEMS)
-    filled = np.isin(np.arange(len(SEEDS)), np.argmin(((ITEMS[:, None] - SEEDS) ** 2).sum(axis=2), axis=1))
-    if filled.all():  # scikit-learn moves an empty cluster, the page leaves its seed
-        np.testing.assert_allclose(mine, model.cluster_centers_, atol=1e-12)
-    means = [
-        ITEMS[((ITEMS[:, None] - SEEDS) ** 2).sum(axis=2).argmin(axis=1) == c] for c in range(len(SEEDS))
-    ]
-    expected = [own.mean(axis=0) if len(own) else seed for own, seed in zip(means, SEEDS, strict=True)]
-    np.testing.assert_allclose(mine, expected, atol=1e-12)
+    np.testing.assert_allclose(mine, model.cluster_centers_, atol=1e-12)
 
 
 def test_the_cells_are_those_of_scipy(box):
