@@ -20,7 +20,7 @@ from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from xmrlib import _expect, _faces, audio
 
@@ -309,7 +309,8 @@ def _scale(ax: Axes, metric: str, top: float) -> None:
     if metric == "MedR":
         ax.set_xlabel("MedR (rank, smaller is better)")
         return
-    ax.set_xticks([x for x in ax.get_xticks() if 0 <= x <= 1])
+    ticks = MaxNLocator(5).tick_values(0, ax.get_xlim()[1])  # few enough for the narrow face
+    ax.set_xticks([x for x in ticks if x <= min(1, ax.get_xlim()[1])])
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     ax.set_xlabel(f"{metric} (%)")
 
