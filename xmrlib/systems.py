@@ -8,6 +8,7 @@ settings were chosen on ``split.valid`` or on folds of the development part, nev
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,18 +112,10 @@ def _glove_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
 def _sentences_and_cnn_triplet(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Sentence vectors and CNN features, each through a linear map that the triplet loss trained. Section 4.3."""
-    import torch
-
     from xmrlib import losses
 
-    fit, test, (x, y) = split.development, split.test, _centred(stamps, split)
-    maps, same = _linear_maps(x, y, TRIPLET_DIM, seed), torch.from_numpy(stamps.relevance(fit, fit) == 2)
-
-    def loss(i: torch.Tensor) -> torch.Tensor:
-        return losses.triplet(_cosines(maps, x[fit[i]], y[fit[i]]), reduction="mean", same=same[i][:, i])
-
-    train.fit(maps, loss, len(fit), TRIPLET_STEPS, lr=TRIPLET_RATE, seed=seed)
-    return _cosines(maps, x[test], y[test]).detach().numpy().astype(float)
+    loss = functools.partial(losses.triplet, reduction="mean")
+    return _by_linear_maps(loss, stamps, split, seed)
 
 
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -149,6 +142,20 @@ def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Spl
     return similarity.cosine(
         model.transform_x(text_features[test]), model.transform_y(picture_features[test])
     )
+
+
+def _by_linear_maps(loss: Callable[..., torch.Tensor], stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Trains two linear maps on the pairs of the development part; ``loss(scores, same=...)`` sees their cosines."""
+    import torch
+
+    fit, test, (x, y) = split.development, split.test, _centred(stamps, split)
+    maps, same = _linear_maps(x, y, TRIPLET_DIM, seed), torch.from_numpy(stamps.relevance(fit, fit) == 2)
+
+    def of_batch(i: torch.Tensor) -> torch.Tensor:
+        return loss(_cosines(maps, x[fit[i]], y[fit[i]]), same=same[i][:, i])
+
+    train.fit(maps, of_batch, len(fit), TRIPLET_STEPS, lr=TRIPLET_RATE, seed=seed)
+    return _cosines(maps, x[test], y[test]).detach().numpy().astype(float)
 
 
 def _centred(stamps: Stamps, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
