@@ -21,6 +21,7 @@ __all__ = [
     "image",
     "leaderboard",
     "live_search",
+    "losses",
     "metrics",
     "models",
     "plot",
