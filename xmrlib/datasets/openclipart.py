@@ -67,8 +67,8 @@ def load_openclipart(
 
     `path`: a folder with the collection; by default XMRLIB_OPENCLIPART, the system's installation, the user's cache,
     in this order. ``verify=False`` takes a folder of other drawings in the same layout. Kept are things, not signs, flags,
-    shapes and icons; each drawing once, at most five of one name, and none that is a stamp too (the authors of the
-    stamps took some from here); with a title of 1 to 12 words that WordNet has. Where many drawings share a title
+    shapes and icons; each drawing once, at most five of one name, and none that is a stamp too (the two collections
+    share some); with a title of 1 to 12 words that WordNet has. Where many drawings share a title
     ("Various Cliparts"), the name of the file stands for it, if it is such a phrase ("dolphin.svg"). Everything else
     is in ``left_out`` with the reason.
 
