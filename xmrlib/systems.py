@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
@@ -29,6 +30,8 @@ CCA_DIRECTIONS, CCA_RIDGE = 32, 1.0  # round values that do well on folds of the
 CSLS_NEIGHBOURS = 20  # chosen on split.valid
 TRIPLET_STEPS, TRIPLET_RATE, TRIPLET_DIM = 200, 1e-2, 128  # chosen on split.valid
 CNN_STEPS, CNN_RATE, CNN_DECAY = 150, 1e-2, 1e-2  # chosen on split.valid
+GAN_STEPS, GAN_NOISE, GAN_DRAWS, GAN_DIRECTIONS = 300, 16, 16, 128  # round values, seen on split.valid
+ADVERSARY_WEIGHT, ADVERSARY_STEPS = 0.01, 150  # chosen on split.valid
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,32 @@ def _itq(Z: np.ndarray, seed: int) -> np.ndarray:
     return R
 
 
+def _generated_features(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """A conditional GAN makes picture features out of a caption; their mean is the query. Section 4.5."""
+    import torch
+
+    texts, pictures = _centred_pair(stamps, split)
+    pictures = _shortened(pictures, split)
+    generator = _conditional_gan(texts[split.development], pictures[split.development], seed)
+    asked = texts[split.test].repeat(GAN_DRAWS, 1)
+    with train.seeded(seed), torch.inference_mode():
+        drawn = generator(torch.cat([asked, torch.randn(len(asked), GAN_NOISE)], dim=1))
+    queries = drawn.reshape(GAN_DRAWS, len(split.test), -1).mean(dim=0)
+    return similarity.cosine(queries.numpy().astype(float), pictures[split.test].numpy().astype(float))
+
+
+def _adversarial_towers(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Two linear towers that match pairs and hide their modality from a classifier. Section 4.5."""
+    import torch
+
+    texts, pictures = _centred_pair(stamps, split)
+    same = torch.from_numpy(stamps.relevance(split.development, split.development) == 2)
+    towers = _fit_towers(texts[split.development], pictures[split.development], same, seed)
+    with torch.inference_mode():
+        sides = towers["text"](texts[split.test]), towers["image"](pictures[split.test])
+    return similarity.cosine(*(side.numpy().astype(float) for side in sides))
+
+
 def _class_names_english(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Zero-shot by class names, with the English sentence encoder. Section 5.2."""
     return _by_class_names(encoders.sentence_encoder(), stamps, split)
@@ -248,6 +277,88 @@ def _small_cnn_features(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
         return cnn.features(pictures).numpy().astype(float)
 
 
+def _centred_pair(stamps: Stamps, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sentence vectors and CNN features for a network: unit rows, centred, one scale for all coordinates; float32."""
+    import torch
+
+    sides = []
+    encoded = (
+        (encoders.sentence_encoder(), stamps.captions("en")),
+        (encoders.image_encoder(), stamps.images()),
+    )
+    for encoder, items in encoded:
+        rows = similarity.normalize(store.features(encoder, items).astype(float))
+        rows = rows - rows[split.development].mean(axis=0)
+        sides.append(torch.from_numpy(np.float32(rows / rows[split.development].std())))
+    return sides[0], sides[1]
+
+
+def _shortened(pictures: torch.Tensor, split: Split) -> torch.Tensor:
+    """The first principal coordinates of the pictures, one scale for all."""
+    import torch
+
+    rows = pictures.numpy().astype(float)
+    pca = PCA(GAN_DIRECTIONS, svd_solver="full").fit(rows[split.development])
+    codes = pca.transform(rows)
+    return torch.from_numpy(np.float32(codes / codes[split.development].std()))
+
+
+def _conditional_gan(texts: torch.Tensor, pictures: torch.Tensor, seed: int) -> torch.nn.Module:
+    """A generator (text, noise) -> picture features, trained against a judge of pairs (Reed et al. 2016)."""
+    import torch
+    from torch.nn.functional import softplus
+
+    width, made = texts.shape[1], pictures.shape[1]
+    with train.seeded(seed):
+        generator, judge = _two_layers(width + GAN_NOISE, made), _two_layers(width + made, 1)
+
+    def judged(i: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return judge(torch.cat([texts[i], x], dim=1))
+
+    def fakes(i: torch.Tensor) -> torch.Tensor:
+        return generator(torch.cat([texts[i], torch.randn(len(i), GAN_NOISE)], dim=1))
+
+    def judge_loss(i: torch.Tensor) -> torch.Tensor:
+        wrong = judged(i.roll(1), pictures[i]), judged(i, fakes(i).detach())
+        return softplus(-judged(i, pictures[i])).mean() + sum(softplus(s).mean() for s in wrong)
+
+    def generator_loss(i: torch.Tensor) -> torch.Tensor:
+        return softplus(-judged(i, fakes(i))).mean()
+
+    players = [(judge, judge_loss), (generator, generator_loss)]
+    train.fit_in_turns(players, len(texts), GAN_STEPS, seed=seed)
+    return generator
+
+
+def _two_layers(inputs: int, outputs: int) -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(inputs, 256), nn.LeakyReLU(0.2), nn.Linear(256, outputs))
+
+
+def _fit_towers(
+    texts: torch.Tensor, pictures: torch.Tensor, same: torch.Tensor, seed: int
+) -> torch.nn.ModuleDict:
+    """Linear towers by the triplet loss, against an adversary through gradient reversal (Wang et al. 2017)."""
+    from torch import nn
+
+    from xmrlib import losses, models
+
+    with train.seeded(seed):
+        towers = nn.ModuleDict(
+            {"text": nn.Linear(texts.shape[1], 128), "image": nn.Linear(pictures.shape[1], 128)}
+        )
+        towers["adversary"] = nn.Sequential(nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 1))
+
+    def loss(i: torch.Tensor) -> torch.Tensor:
+        u, v = (nn.functional.normalize(towers[k](x[i])) for k, x in (("text", texts), ("image", pictures)))
+        hidden = models.modality_loss(towers["adversary"], u, v, ADVERSARY_WEIGHT)
+        return losses.triplet(u @ v.T, same=same[i][:, i], reduction="mean") + hidden
+
+    train.fit(towers, loss, len(texts), ADVERSARY_STEPS, batch=128, weight_decay=0.1, seed=seed)
+    return towers
+
+
 def _at_depth(depth: str, stamps: Stamps, split: Split) -> np.ndarray:
     """Sentence vectors of MiniLM and the mean of one map inside the CNN, aligned by CCA."""
     cnn = encoders.layer_encoder()
@@ -286,6 +397,8 @@ SYSTEMS: tuple[System, ...] = (
     System("MiniLM + CNN, CCA, CSLS", "4.1", _hubs_held_down),
     System("class names, MiniLM, centred", "4.1", _class_names_centred),
     System("MiniLM + CNN, triplet", "4.3", _sentences_and_cnn_triplet, seeds=3),
+    System("MiniLM + CNN, generated features", "4.5", _generated_features, seeds=3),
+    System("MiniLM + CNN, adversarial", "4.5", _adversarial_towers, seeds=3),
     System("MiniLM + CNN, CCA, 64 bits", "4.6", _sixty_four_bits, seeds=5),
     System("MiniLM + CNN, CCA", "5.1", _sentences_and_cnn),
     System("class names, MiniLM", "5.2", _class_names_english),

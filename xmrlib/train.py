@@ -1,11 +1,11 @@
-"""The one training loop of the book (chapter 2)."""
+"""The training loop of the book (chapter 2), and its form for players who learn against each other (chapter 4)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from xmrlib import _expect
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["fit", "seeded"]
+__all__ = ["fit", "fit_in_turns", "seeded"]
 
 THREADS = 1
 """Threads of torch while it trains. For networks of this size two are no faster on two cores, and far slower as soon
@@ -106,6 +106,75 @@ def fit(
         _look(model, every, steps)
     model.eval()
     return losses
+
+
+def fit_in_turns(
+    players: Sequence[tuple[torch.nn.Module, Callable[[torch.Tensor], torch.Tensor]]],
+    n: int,
+    steps: int,
+    batch: int = 64,
+    lr: float = 1e-3,
+    seed: int = 0,
+    every: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Trains the networks of a game in place, one after the other in each step; the losses, (steps, players) (chapter 4).
+
+    A player is ``(network, loss)``: it changes its own weights only, along the gradient of its own ``loss(items)``. All
+    players of a step see the same ``batch`` of the `n` training items, drawn as by `fit`. Adam with the momentum .5 that
+    is usual for generative adversarial networks (Radford, Metz and Chintala 2016), at a constant rate: a game has no
+    minimum to slow down for. ``every(step)`` is called without gradients before each step and once at the end. Raises
+    ``ValueError`` for arguments out of range, no player, and a loss that is not finite, with the step.
+
+    >>> import torch
+    >>> with seeded(0):
+    ...     line = torch.nn.Linear(1, 1)
+    >>> players = [(line, lambda i: (line.weight - 3) ** 2), (line, lambda i: (line.bias - 1) ** 2)]
+    >>> _ = fit_in_turns([(net, lambda i, f=f: f(i).sum()) for net, f in players], 8, steps=500, batch=8, lr=0.05)
+    >>> round(line.weight.item(), 1), round(line.bias.item(), 1)
+    (3.0, 1.0)
+    """
+    import torch
+
+    n, steps = _expect.integer("n", n, 1), _expect.integer("steps", steps, 1)
+    batch, seed = _expect.integer("batch", batch, 1, n), _expect.integer("seed", seed, 0)
+    lr = _expect.number("lr", lr, 0)
+    if not players:
+        raise _expect.fail("players", "empty", "at least one (network, loss)")
+    turns = [
+        (loss, torch.optim.Adam(network.parameters(), lr, betas=(0.5, 0.9), fused=True))
+        for network, loss in players
+    ]
+    losses, batches = np.empty((steps, len(turns))), _batches(n, batch, np.random.default_rng(seed))
+    with seeded(seed):
+        for step in tqdm(range(steps), "training", leave=False, disable=_no_bar()):
+            _watch(every, step)
+            items = torch.from_numpy(next(batches))
+            losses[step] = [_turn(loss, optimizer, items, step) for loss, optimizer in turns]
+        _watch(every, steps)
+    return losses
+
+
+def _turn(
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    items: torch.Tensor,
+    step: int,
+) -> float:
+    value = loss(items)
+    if not np.isfinite(value.item()):
+        raise ValueError(f"loss is {value.item()} at step {step}; expected a finite number: lower lr")
+    optimizer.zero_grad()
+    value.backward()
+    optimizer.step()
+    return value.item()
+
+
+def _watch(every: Callable[[int], None] | None, step: int) -> None:
+    import torch
+
+    if every is not None:
+        with torch.no_grad():
+            every(step)
 
 
 def _share(step: int, steps: int) -> float:

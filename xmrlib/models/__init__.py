@@ -3,6 +3,7 @@
 They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
+from .adversarial import modality_loss, reverse_gradient
 from .image import SmallCNN, small_pictures
 from .residual import Basic, Bottleneck, ResNet, resnet
 from .speech import SpeechNetwork
@@ -18,7 +19,9 @@ __all__ = [
     "SpeechNetwork",
     "TextCNN",
     "TextGRU",
+    "modality_loss",
     "resnet",
+    "reverse_gradient",
     "small_pictures",
     "vgg19",
     "word_ids",
