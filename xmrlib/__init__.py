@@ -19,6 +19,7 @@ __all__ = [
     "datasets",
     "doctor",
     "image",
+    "index",
     "leaderboard",
     "live_search",
     "losses",
