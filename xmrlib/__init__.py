@@ -25,6 +25,7 @@ __all__ = [
     "models",
     "plot",
     "encoders",
+    "reproduction",
     "similarity",
     "store",
     "subspace",
