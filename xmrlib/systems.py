@@ -22,7 +22,11 @@ from xmrlib.datasets import Split, Stamps
 __all__ = ["SYSTEMS", "System", "named"]
 
 CCA_DIRECTIONS, CCA_RIDGE = 32, 1.0  # round values that do well on folds of the development part
-SUBSPACE_DIM, REGRESSION_RIDGE, KERNEL_RIDGE = 64, 1.0, 0.1  # chosen on folds of the development part, section 4.2
+SUBSPACE_DIM, REGRESSION_RIDGE, KERNEL_RIDGE = (
+    64,
+    1.0,
+    0.1,
+)  # chosen on folds of the development part, section 4.2
 CNN_STEPS, CNN_RATE, CNN_DECAY = 150, 1e-2, 1e-2  # chosen on split.valid
 
 

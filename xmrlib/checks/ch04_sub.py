@@ -40,7 +40,9 @@ def _updated(X: np.ndarray, W: np.ndarray, H: np.ndarray) -> np.ndarray:
 def _step(answer: Any) -> Result:
     rng = np.random.default_rng(0)
     shapes = ((3, 4, 2), (5, 3, 1), (2, 6, 3))
-    return agrees(answer, _updated, [tuple(rng.random(s) + 0.1 for s in ((n, d), (n, k), (k, d))) for n, d, k in shapes])
+    return agrees(
+        answer, _updated, [tuple(rng.random(s) + 0.1 for s in ((n, d), (n, k), (k, d))) for n, d, k in shapes]
+    )
 
 
 def _regressed(K: np.ndarray, Y: np.ndarray, K_new: np.ndarray, alpha: float) -> np.ndarray:
