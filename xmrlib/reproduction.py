@@ -22,7 +22,7 @@ from xmrlib import metrics, similarity, subspace
 from xmrlib.datasets import Wikipedia, load_wikipedia
 from xmrlib.tables import Table
 
-__all__ = ["METHODS", "PUBLISHED", "compute", "gaps", "measure", "recorded", "wins"]
+__all__ = ["compute", "gaps", "measure", "recorded", "wins"]
 
 PUBLISHED: Mapping[str, tuple[float, float]] = {
     "CM": (0.249, 0.196),
@@ -152,7 +152,7 @@ def gaps(rows: Sequence[Mapping[str, Any]]) -> Table:
             "query": query,
             "published": theirs,
             "ours": row[way],
-            "gap": row[way] - theirs,
+            "gap": round(row[way] - theirs, 3) + 0.0,
         }
         for row in rows
         if row["method"] in PUBLISHED
@@ -232,7 +232,7 @@ def _kernel_canonical(fit: _Part, new: _Part, ridge: float, k: int) -> tuple[_Pa
     from sklearn.metrics.pairwise import chi2_kernel
 
     own = [chi2_kernel(side) for side in fit[:2]]
-    model = subspace.kernel_cca(*own, dim=k, ridge=ridge)
+    model = subspace.kernel_cca(own[0], own[1], dim=k, ridge=ridge)
     a, b = model.transform_x(own[0]), model.transform_y(own[1])
     c, d = (chi2_kernel(x, y) for x, y in zip(new[:2], fit[:2], strict=True))
     near = _Part(a / a.std(axis=0), b / b.std(axis=0), fit.labels)
@@ -251,9 +251,9 @@ def _posteriors(fit: _Part, new: _Part, C: float) -> _Part:
     return _Part(side(fit.pictures, new.pictures), side(fit.texts, new.texts), new.labels)
 
 
-def main() -> None:
+def _main() -> None:
     """Runs the table on the data of this machine, prints it, and says how far it is from the record."""
-    parser = argparse.ArgumentParser(prog="python -m xmrlib.reproduction", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m xmrlib.reproduction", description=_main.__doc__)
     parser.add_argument("folder", nargs="?", help="the folder of the public distribution")
     parser.add_argument("--record", action="store_true", help="write the record anew")
     options = parser.parse_args()
@@ -270,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -146,7 +146,7 @@ def _kernel_correlation(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
         kernel = np.exp(similarity.neg_sq_euclid(F, F[fit]))
         own.append(kernel[fit])
         new.append(kernel[test])
-    model = subspace.kernel_cca(*own, dim=SUBSPACE_DIM, ridge=KERNEL_RIDGE)
+    model = subspace.kernel_cca(own[0], own[1], SUBSPACE_DIM, KERNEL_RIDGE)
     return similarity.cosine(model.transform_x(new[0]), model.transform_y(new[1]))
 
 
