@@ -27,6 +27,7 @@ __all__ = [
     "models",
     "plot",
     "encoders",
+    "reproduction",
     "similarity",
     "store",
     "subspace",

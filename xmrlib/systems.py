@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.cross_decomposition import PLSSVD
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from xmrlib import _expect, encoders, image, live_search, similarity, store, subspace, train
 from xmrlib.datasets import Split, Stamps
@@ -29,6 +30,11 @@ __all__ = ["SYSTEMS", "System", "named"]
 CCA_DIRECTIONS, CCA_RIDGE = 32, 1.0  # round values that do well on folds of the development part
 CSLS_NEIGHBOURS = 20  # chosen on split.valid
 TRIPLET_STEPS, TRIPLET_RATE, TRIPLET_DIM = 200, 1e-2, 128  # chosen on split.valid
+SUBSPACE_DIM, REGRESSION_RIDGE, KERNEL_RIDGE = (
+    64,
+    1.0,
+    0.1,
+)  # chosen on folds of the development part, section 4.2
 CNN_STEPS, CNN_RATE, CNN_DECAY = 150, 1e-2, 1e-2  # chosen on split.valid
 GAN_STEPS, GAN_NOISE, GAN_DRAWS, GAN_DIRECTIONS = 300, 16, 16, 128  # round values, seen on split.valid
 ADVERSARY_WEIGHT, ADVERSARY_STEPS = 0.01, 150  # chosen on split.valid
@@ -138,6 +144,46 @@ def _sentences_and_cnn_triplet(stamps: Stamps, split: Split, seed: int) -> np.nd
 
     loss = functools.partial(losses.triplet, reduction="mean")
     return _by_linear_maps(loss, stamps, split, seed)
+
+
+def _stacked_svd(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """LSA of both sides at once: one SVD of the stacked features, each side folded in alone. Section 4.2."""
+    fit, test = split.development, split.test
+    centred = (F - F[fit].mean(axis=0) for F in _of_unit_length(stamps))
+    sides = [F / np.linalg.norm(F[fit]) for F in centred]
+    H = np.linalg.svd(np.hstack(sides)[fit], full_matrices=False)[2][:SUBSPACE_DIM]
+    parts = np.split(H, [sides[0].shape[1]], axis=1)
+    said, shown = (F[test] @ np.linalg.pinv(part) for F, part in zip(sides, parts, strict=True))
+    return similarity.cosine(said, shown)
+
+
+def _regression(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Ridge regression: what sentence vector would the caption of this picture have? Section 4.2."""
+    fit, test = split.development, split.test
+    sentences, seen = _of_unit_length(stamps)
+    mean = sentences[fit].mean(axis=0)
+    guessed = Ridge(alpha=REGRESSION_RIDGE).fit(seen[fit], sentences[fit]).predict(seen[test])
+    return similarity.cosine(sentences[test] - mean, guessed - mean)
+
+
+def _partial_least_squares(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """PLS: the pairs of directions of largest covariance, by one SVD. Section 4.2."""
+    fit, test = split.development, split.test
+    sentences, seen = _of_unit_length(stamps)
+    model = PLSSVD(SUBSPACE_DIM, scale=False).fit(sentences[fit], seen[fit])
+    return similarity.cosine(*model.transform(sentences[test], seen[test]))
+
+
+def _kernel_correlation(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """CCA of what a Gaussian kernel sees in the sentence vectors and in the features of a CNN. Section 4.2."""
+    fit, test = split.development, split.test
+    own, new = [], []
+    for F in _of_unit_length(stamps):
+        kernel = np.exp(similarity.neg_sq_euclid(F, F[fit]))
+        own.append(kernel[fit])
+        new.append(kernel[test])
+    model = subspace.kernel_cca(own[0], own[1], SUBSPACE_DIM, KERNEL_RIDGE)
+    return similarity.cosine(model.transform_x(new[0]), model.transform_y(new[1]))
 
 
 def _sentences_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -250,6 +296,13 @@ def _cosines(maps: torch.nn.ModuleList, x: torch.Tensor, y: torch.Tensor) -> tor
     from torch.nn.functional import normalize
 
     return normalize(maps[0](x)) @ normalize(maps[1](y)).T
+
+
+def _of_unit_length(stamps: Stamps) -> tuple[np.ndarray, np.ndarray]:
+    """Sentence vectors of MiniLM and the features of a CNN, each row of length 1, in float64."""
+    sentences = store.features(encoders.sentence_encoder(), stamps.captions("en"))
+    seen = store.features(encoders.image_encoder(), stamps.images())
+    return similarity.normalize(sentences.astype(float)), similarity.normalize(seen.astype(float))
 
 
 def _small_cnn_features(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -396,6 +449,10 @@ SYSTEMS: tuple[System, ...] = (
     System("words + visual words, CCA", "2.6", _words_and_visual_words, seeds=5),
     System("MiniLM + CNN, CCA, CSLS", "4.1", _hubs_held_down),
     System("class names, MiniLM, centred", "4.1", _class_names_centred),
+    System("MiniLM + CNN, LSA", "4.2", _stacked_svd),
+    System("MiniLM + CNN, ridge", "4.2", _regression),
+    System("MiniLM + CNN, PLS", "4.2", _partial_least_squares),
+    System("MiniLM + CNN, kernel CCA", "4.2", _kernel_correlation),
     System("MiniLM + CNN, triplet", "4.3", _sentences_and_cnn_triplet, seeds=3),
     System("MiniLM + CNN, generated features", "4.5", _generated_features, seeds=3),
     System("MiniLM + CNN, adversarial", "4.5", _adversarial_towers, seeds=3),
