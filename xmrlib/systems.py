@@ -30,11 +30,7 @@ __all__ = ["SYSTEMS", "System", "named"]
 CCA_DIRECTIONS, CCA_RIDGE = 32, 1.0  # round values that do well on folds of the development part
 CSLS_NEIGHBOURS = 20  # chosen on split.valid
 TRIPLET_STEPS, TRIPLET_RATE, TRIPLET_DIM = 200, 1e-2, 128  # chosen on split.valid
-SUBSPACE_DIM, REGRESSION_RIDGE, KERNEL_RIDGE = (
-    64,
-    1.0,
-    0.1,
-)  # chosen on folds of the development part, section 4.2
+SUBSPACE_DIM, REGRESSION_RIDGE, KERNEL_RIDGE = 64, 1.0, 0.1  # chosen on folds of the development part
 CNN_STEPS, CNN_RATE, CNN_DECAY = 150, 1e-2, 1e-2  # chosen on split.valid
 GAN_STEPS, GAN_NOISE, GAN_DRAWS, GAN_DIRECTIONS = 300, 16, 16, 128  # round values, seen on split.valid
 ADVERSARY_WEIGHT, ADVERSARY_STEPS = 0.01, 150  # chosen on split.valid
