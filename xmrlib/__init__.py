@@ -26,6 +26,7 @@ __all__ = [
     "models",
     "plot",
     "encoders",
+    "search",
     "similarity",
     "store",
     "subspace",
