@@ -69,7 +69,7 @@ h1 {{ font-size: 1.4rem; margin: 0; overflow-wrap: anywhere; }}
 
 
 @dataclass
-class Found:
+class _Found:
     """The pictures below a folder, in the order of their names, and what was passed over."""
 
     root: Path
@@ -185,9 +185,9 @@ def _check_target(target: Path) -> None:
     (target / "thumbnails").mkdir(parents=True, exist_ok=True)
 
 
-def _scan(root: Path, target: Path) -> Found:
+def _scan(root: Path, target: Path) -> _Found:
     """Every picture file below the folder, without following links, hidden folders, or our own page."""
-    found = Found(root)
+    found = _Found(root)
     for place, folders, files in os.walk(root):
         here = Path(place)
         found.links += sum((here / name).is_symlink() for name in folders)
@@ -204,7 +204,7 @@ def _scan(root: Path, target: Path) -> Found:
     return found
 
 
-def _features(found: Found, target: Path) -> tuple[_Pictures, np.ndarray | None]:
+def _features(found: _Found, target: Path) -> tuple[_Pictures, np.ndarray | None]:
     """The features of all pictures that can be read; those that cannot are put on the list of the broken ones."""
     results = _files.examine(image.VERSION, found.pictures, image.inspect)
     known = dict(zip(found.pictures, results, strict=True))
