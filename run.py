@@ -7,6 +7,7 @@
     python run.py check     the tests of the built pages (links, browser); builds the book first
     python run.py lint      form, types and the order of the modules
     python run.py lab       open the notebooks in JupyterLab
+    python run.py search FOLDER             a search page over your own pictures
     python run.py new chNN_topic/name       begin a notebook from the template
     python run.py data      get the data set, nothing else
     python run.py doctor    a table of what works and what does not, to paste into a question
@@ -577,6 +578,11 @@ def lab(options):
     return hand_over([PYTHON, "-m", "jupyterlab", "notebooks", *options.rest], environment(own_jupyter=True))
 
 
+def search(options):
+    data(options)
+    return hand_over([PYTHON, "-m", "xmrlib.search", *map(os.path.abspath, options.words), *options.rest])
+
+
 def doctor(options):
     if ready():
         return hand_over([PYTHON, "-m", "xmrlib.doctor"])
@@ -643,7 +649,7 @@ def new(options):
     print("  ", do("new notebook", [PYTHON, "book/_ext/new_notebook.py", *options.words]).strip())
 
 
-COMMANDS = {f.__name__: f for f in (book, test, check, lint, lab, new, data, doctor, clean, lock)}
+COMMANDS = {f.__name__: f for f in (book, test, check, lint, lab, search, new, data, doctor, clean, lock)}
 
 
 def parse(arguments):
@@ -658,7 +664,7 @@ def parse(arguments):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--cpu", choices=PROCESSORS)
     options = parser.parse_args(arguments[:cut])
-    if options.words and options.command not in ("test", "new"):
+    if options.words and options.command not in ("test", "new", "search"):
         parser.error(f"{options.command} takes no {' '.join(options.words)}")
     options.rest = arguments[cut + 1 :]
     return options

@@ -28,6 +28,7 @@ __all__ = [
     "plot",
     "encoders",
     "reproduction",
+    "search",
     "similarity",
     "store",
     "subspace",

@@ -12,14 +12,28 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from xmrlib import _expect, datasets, encoders, similarity, store
+from xmrlib import _code, _expect, datasets, encoders, similarity, store
 
-__all__ = ["LiveIndex", "build_index", "read", "search", "words_of"]
+__all__ = [
+    "PAGE_PART",
+    "LiveIndex",
+    "build_index",
+    "folder_index",
+    "read",
+    "script",
+    "search",
+    "words_of",
+]
+
+PAGE_PART = tuple(Path(__file__).with_name("live_page") / name for name in ("search.css", "search.js"))
+"""Style and script of the search box, the same for the pages of the book and for a reader's own pictures."""
 
 LARGEST = 45  # of a whole number in the index: the page writes each as one of 91 printable characters
 UNKNOWN_COST = 120  # of a Chinese character that is no known word; more than any word costs
@@ -30,7 +44,13 @@ ENDINGS = [
 """English endings and what stands in their place in the simple form: flies -> fly, wolves -> wolf, hoping -> hope."""
 IRREGULAR = {"geese": "goose", "mice": "mouse", "teeth": "tooth", "feet": "foot", "oxen": "ox", "dice": "die"}
 
+_ZERO = 80  # the character of the number 0 in a script; -45 is "#" and 45 is "}"
+_LIMIT = 1_000  # characters of a query that are read
 _DIMENSIONS = 64
+_FOLDER_DIMENSIONS = (
+    96  # a reader's pictures: one file, read from disk, may be larger than a page of the book
+)
+_LEARNED, _RIDGE = 0.5, 1.0  # weight and ridge of what the stamps teach; by folds of their development part
 _FREQUENT, _NEAR, _FREQUENT_ZH = 9_000, 3_000, 7_000
 _SMOOTHING = 1e-3  # "a" of Arora et al. 2017: weight = a / (a + probability of the word)
 _SAME = 0.8  # cosine from which an inflected form is left to its simple form
@@ -187,13 +207,111 @@ def build_index(stamps: datasets.Stamps) -> LiveIndex:
     cnn = encoders.image_encoder()
     seen = cnn.classify(store.features(cnn, stamps.images())).astype(np.float64)
     classes = _class_vectors(cnn.class_names)
-    directions = np.linalg.svd(classes, full_matrices=False)[2][:_DIMENSIONS].T
-    words, vectors, probability, stop = _vocabulary(stamps, cnn.class_names)
+    directions = _directions(classes, _DIMENSIONS)
+    words, queries, costs = _words(directions, *_texts(stamps))
+    pictures = similarity.normalize(seen @ classes @ directions)
+    return LiveIndex(words, queries, costs, _whole(pictures), _best_classes(seen, cnn.class_names))
+
+
+def folder_index(features: np.ndarray, stamps: datasets.Stamps | None = None) -> LiveIndex:
+    """The index of any pictures, (n, 1280) `features` of `encoders.image_encoder`, that have no captions (chapter 4).
+
+    As in `build_index`, a picture is the mean of the classes that are seen in it. With `stamps`, half as much is
+    added of a second opinion: a ridge regression from features to caption vectors, learned from all the stamps, which
+    knows things that are no ImageNet class, such as a flower or a fruit as a whole. The side of the words is computed
+    once and kept. Raises ``ValueError`` for features of another shape.
+
+    >>> features = store.features(encoders.image_encoder(), pictures)  # doctest: +SKIP
+    >>> search(folder_index(features), "a dog", k=3)[1]  # doctest: +SKIP
+    array([41,  7, 90])
+    """
+    cnn = encoders.image_encoder()
+    seen = cnn.classify(features)
+    classes = _class_vectors(cnn.class_names)
+    directions = _directions(classes, _FOLDER_DIMENSIONS)
+    pictures = similarity.normalize(seen @ (classes @ directions))
+    if stamps is not None:
+        weights, mean = _learned(stamps)
+        opinion = (similarity.normalize(features) - mean) @ (weights @ directions)
+        pictures = similarity.normalize(pictures + _LEARNED * similarity.normalize(opinion))
+    words, queries, costs = _kept_words(directions, *_texts(stamps))
+    return LiveIndex(words, queries, costs, _whole(pictures), _best_classes(seen, cnn.class_names))
+
+
+def _learned(stamps: datasets.Stamps) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge regression from unit-length picture features to centred caption vectors: weights, mean of the features."""
+    X = similarity.normalize(store.features(encoders.image_encoder(), stamps.images()).astype(np.float64))
+    Y = store.features(encoders.multilingual_encoder(), stamps.captions("en")).astype(np.float64)
+    Z, mean = X - X.mean(axis=0), X.mean(axis=0)
+    return np.linalg.solve(Z.T @ Z + _RIDGE * np.eye(Z.shape[1]), Z.T @ (Y - Y.mean(axis=0))), mean
+
+
+def _directions(classes: np.ndarray, number: int) -> np.ndarray:
+    """The main directions of the class vectors, (512, number)."""
+    return np.linalg.svd(classes, full_matrices=False)[2][:number].T
+
+
+def _texts(stamps: datasets.Stamps | None) -> tuple[str, str]:
+    """The English and the Chinese text whose words shall all be known."""
+    english = list(encoders.image_encoder().class_names)
+    if stamps is None:
+        return " ".join(english).lower(), ""
+    chinese = stamps.captions("zh_CN", stamps.having("zh_CN"))
+    return " ".join([*stamps.captions("en"), *english]).lower(), " ".join(chinese)
+
+
+def _words(directions: np.ndarray, english: str, chinese: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The words, their vectors weighted by rarity, as whole numbers, and their costs."""
+    words, vectors, probability, stop = _vocabulary(english, chinese)
     weights = np.where(stop, 0, _SMOOTHING / (_SMOOTHING + probability))
     queries = weights[:, None] * (vectors @ directions)
-    pictures = similarity.normalize(seen @ classes @ directions)
-    costs = np.rint(-4 * np.log(probability)).astype(np.int64)
-    return LiveIndex(words, _whole(queries), costs, _whole(pictures), _best_classes(seen, cnn.class_names))
+    return words, _whole(queries), np.rint(-4 * np.log(probability)).astype(np.int64)
+
+
+def _kept_words(directions: np.ndarray, *texts: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """`_words`, kept in the cache: finding the vocabulary among 400,000 words takes half a minute."""
+    hashes = [hashes for _, table in encoders.WEIGHTS.values() for hashes in table.values()]
+    key = [
+        _code.fingerprint(_words, follow=False),
+        encoders.multilingual_encoder().fingerprint,
+        hashes,
+        *texts,
+        directions.shape[1],
+    ]
+    made = cache(lambda: _words(directions, *texts))
+    words = store.cached_array([*key, "words"], lambda: np.array(made()[0]), "words")
+    queries = store.cached_array([*key, "queries"], lambda: made()[1], "words")
+    return words.tolist(), queries, store.cached_array([*key, "costs"], lambda: made()[2], "words")
+
+
+def script(
+    index: LiveIndex, captions: Sequence[str], chinese: Sequence[str] | None = None, **more: Any
+) -> bytes:
+    """The index as a script for the page, which assigns one global; a page from disk may not fetch a file (chapter 4).
+
+    `captions` and `chinese` stand below the pictures, one each. `more` goes to the page as it is: ``shown`` (how many
+    of the best are shown, else ten), ``thumbnails`` (a file name for each picture, else its number) and ``links`` (an
+    address for each picture). Raises ``ValueError`` when the captions are not as many as the pictures.
+
+    >>> index = LiveIndex(["fox"], np.eye(1, dtype=np.int8), np.zeros(1), np.eye(1, dtype=np.int8), [[]])
+    >>> script(index, ["A fox."])[:21]
+    b'window.LIVE_SEARCH = '
+    """
+    _expect.equal("length", "captions", len(captions), "index", len(index.picture_vectors))
+    data = {
+        "words": " ".join(index.words), "dimensions": index.word_vectors.shape[1], "zero": _ZERO, "limit": _LIMIT,
+        "wordVectors": _characters(index.word_vectors), "pictureVectors": _characters(index.picture_vectors),
+        "costs": _characters(index.costs - LARGEST), "costZero": _ZERO - LARGEST,
+        "unknownCost": UNKNOWN_COST, "endings": ENDINGS, "irregular": IRREGULAR,
+        "captions": list(captions), "chinese": list(chinese or [""] * len(captions)), "seen": index.seen, **more,
+    }  # fmt: skip
+    text = f"window.LIVE_SEARCH = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n"
+    return text.encode("utf-8", "replace")
+
+
+def _characters(X: np.ndarray) -> str:
+    """Whole numbers from -45 to 45 as printable characters, one each, row by row."""
+    return (X.astype(np.int64) + _ZERO).astype(np.uint8).tobytes().decode("ascii")
 
 
 def _whole(X: np.ndarray) -> np.ndarray:
@@ -220,12 +338,10 @@ def _word_vectors(words: Sequence[str]) -> np.ndarray:
     return similarity.normalize(vectors - vectors.mean(axis=0))
 
 
-def _vocabulary(
-    stamps: datasets.Stamps, class_names: Sequence[str]
-) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+def _vocabulary(english_text: str, chinese_text: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Words, most frequent first in each language; their vectors, probabilities, and which are stop words."""
-    english = _english_words(" ".join([*stamps.captions("en"), *class_names]).lower())
-    chinese, empty = _chinese_words(" ".join(stamps.captions("zh_CN", stamps.having("zh_CN"))))
+    english = _english_words(english_text)
+    chinese, empty = _chinese_words(chinese_text)
     vectors = np.concatenate([_word_vectors(list(english)), _word_vectors(list(chinese))])
     probability = english | chinese
     words = list(probability)

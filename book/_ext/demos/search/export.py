@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import demos
@@ -15,8 +14,6 @@ from xmrlib import datasets, encoders, live_search, store
 __all__ = ["export"]
 
 SIDE, QUALITY = 144, 50  # of a thumbnail, in pixels and in WebP's measure
-ZERO = 80  # the character of the number 0; -45 is "#" and 45 is "}"
-LIMIT = 1_000  # characters of a query that are read
 
 
 def export(stamps: datasets.Stamps, folder: Path) -> None:
@@ -41,15 +38,7 @@ def files(stamps: datasets.Stamps, index: live_search.LiveIndex) -> dict[str, by
 
 def script(stamps: datasets.Stamps, index: live_search.LiveIndex) -> bytes:
     """The index and the captions: the assignment of one global."""
-    data = {
-        "words": " ".join(index.words), "dimensions": index.word_vectors.shape[1], "zero": ZERO, "limit": LIMIT,
-        "wordVectors": characters(index.word_vectors), "pictureVectors": characters(index.picture_vectors),
-        "costs": characters(index.costs - live_search.LARGEST), "costZero": ZERO - live_search.LARGEST,
-        "unknownCost": live_search.UNKNOWN_COST,
-        "endings": live_search.ENDINGS, "irregular": live_search.IRREGULAR,
-        "captions": stamps.captions("en"), "chinese": chinese_captions(stamps), "seen": index.seen,
-    }  # fmt: skip
-    return f"window.LIVE_SEARCH = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n".encode()
+    return live_search.script(index, stamps.captions("en"), chinese_captions(stamps))
 
 
 def chinese_captions(stamps: datasets.Stamps) -> list[str]:
@@ -57,11 +46,6 @@ def chinese_captions(stamps: datasets.Stamps) -> list[str]:
     having = stamps.having("zh_CN")
     chinese = dict(zip(having.tolist(), stamps.captions("zh_CN", having), strict=True))
     return [chinese.get(i, "") for i in range(len(stamps))]
-
-
-def characters(X: np.ndarray) -> str:
-    """Whole numbers from -45 to 45 as printable characters, one each, row by row."""
-    return (X.astype(np.int64) + ZERO).astype(np.uint8).tobytes().decode("ascii")
 
 
 def thumbnail(picture: np.ndarray) -> bytes:

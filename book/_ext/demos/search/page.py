@@ -7,6 +7,8 @@ from typing import Any
 
 import demos
 
+import xmrlib
+
 __all__ = ["DEMO", "setup"]
 
 EXAMPLES = (
@@ -48,9 +50,13 @@ def export(folder: Path) -> None:
     export(datasets.load_stamps(), folder)
 
 
-HERE = Path(__file__).parent
+PAGE_PART = Path(xmrlib.__file__).parent / "live_page"  # the package has them too: see xmrlib.search
 DEMO = demos.Demo(
-    "live-search", html, export, (HERE / "search.css", HERE / "search.js"), ("data.js", "search.js")
+    "live-search",
+    html,
+    export,
+    (PAGE_PART / "search.css", PAGE_PART / "search.js"),
+    ("data.js", "search.js"),
 )
 
 

@@ -1,4 +1,4 @@
-/* The search box. It ranks in the reader's browser, with the index that the build wrote to data.js.
+/* The search box. It ranks in the reader's browser, with the index that stands in data.js.
    The same whole-number arithmetic as xmrlib/live_search.py, so that both give the same ranking.
    What the reader types goes into the page as text only, never as HTML. */
 (function () {
@@ -14,6 +14,7 @@
       longest: words.reduce((most, word) => Math.max(most, word.length), 1),
       size: data.captions.length,
       d: data.dimensions,
+      shown: data.shown || 10,
     };
   }
 
@@ -171,13 +172,23 @@
     ];
   }
 
+  /* With addresses, for a reader's own files, the small picture leads to the picture itself. */
+  function thumbnail(index, picture, base) {
+    const { thumbnails, links, captions } = index.data, name = thumbnails ? thumbnails[picture] : `${picture}.webp`;
+    const small = { src: `${base}${name}`, alt: "", width: 144, height: 144, decoding: "async", loading: "lazy" };
+    if (!links) return element("img", small);
+    return element("a", { href: links[picture], target: "_blank", rel: "noopener" }, [
+      element("img", { ...small, alt: `Open ${captions[picture]}` }),
+    ]);
+  }
+
   function card(index, picture, place, base, panelId) {
     const chinese = index.data.chinese[picture], caption = index.data.captions[picture];
     const names = [element("span", { class: "ls-caption" }, [caption])];
     if (chinese) names.push(element("span", { class: "ls-chinese", lang: "zh-CN" }, [chinese]));
     return element("li", { class: "ls-card", value: place, "data-picture": picture }, [
       element("span", { class: "ls-rank", "aria-hidden": "true" }, [String(place)]),
-      element("img", { src: `${base}${picture}.webp`, alt: "", width: 144, height: 144, decoding: "async" }),
+      thumbnail(index, picture, base),
       element("div", { class: "ls-text" }, [
         ...names,
         element("button", { type: "button", class: "ls-why", "aria-expanded": "false", "aria-controls": panelId, "aria-label": `Why? ${caption}` }, ["Why?"]),
@@ -220,7 +231,7 @@
     const used = [...result.words].filter(([word]) => !isEmpty(index, word))
       .map(([word, count]) => (count > 1 ? `${word} × ${count}` : word));
     const shown = used.length > 8 ? `${used.slice(0, 8).join(" + ")} and ${used.length - 8} more` : used.join(" + ");
-    if (used.length) return `${index.size} pictures ranked by: ${shown}. Best ten first.${unknown}`;
+    if (used.length) return `${index.size} pictures ranked by: ${shown}. Best ${index.shown === 10 ? "ten" : Math.min(index.shown, index.size)} first.${unknown}`;
     if (result.words.size) return `“${list([...result.words.keys()])}” alone says nothing about a picture. Add a thing, a colour or an activity.${unknown}`;
     return missing.length ? `None of these words is known.${unknown}` : "There is no word in this. Type a thing, a colour or an activity.";
   }
@@ -254,7 +265,7 @@
     function show() {
       if (input.value === shown) return;  // drawing again would close what the reader has opened
       shown = input.value;
-      const pairs = read(index, shown), result = search(index, shown, 10);
+      const pairs = read(index, shown), result = search(index, shown, index.shown);
       words = result.words;
       closePanel(panel);
       results.replaceChildren(...result.ids.map((id, i) => card(index, id, i + 1, base, panel.node.id)));
