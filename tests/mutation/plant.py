@@ -182,7 +182,7 @@ def drawn(word: str) -> list[Fault]:
 
 
 def of_the_search_box(word: str) -> list[Fault]:
-    file = ROOT / "book" / "_ext" / "demos" / "search" / "search.js"
+    file = ROOT / "xmrlib" / "live_page" / "search.js"
     source = file.read_text(encoding="utf-8")
     faults = []
     for old, new in SEARCH_BOX_FAULTS:

@@ -1,4 +1,4 @@
-"""Faults of the search box (book/_ext/demos/search/search.js): what stands there, and what a slip would make of it."""
+"""Faults of the search box (xmrlib/live_page/search.js): what stands there, and what a slip would make of it."""
 
 FAULTS = [
     ("- index.data.zero;", "- index.data.zero - 1;"),
