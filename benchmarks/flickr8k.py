@@ -281,9 +281,10 @@ def by_cca(data: Data, text: np.ndarray, pictures: np.ndarray, name: str, choice
     models = {ridge: largest_cca(X, Y, ridge) for ridge in (0.05, 0.2, 0.8)}
 
     def fitted(ridge: float, dim: int, power: float) -> Scores:
-        model, weight = models[ridge], models[ridge].correlations[:dim] ** power
+        model = models[ridge]
+        weight = (model.correlations[:dim] ** power).astype(np.float32)
         U, V = (
-            (rows - mean) @ weights[:, :dim].astype(np.float32)
+            rows @ (W := weights[:, :dim].astype(np.float32)) - mean @ W
             for rows, mean, weights in zip(
                 (text, pictures), means, (model.x_weights, model.y_weights), strict=True
             )
