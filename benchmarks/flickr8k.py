@@ -221,8 +221,11 @@ def words_of(caption: str) -> list[str]:
 
 def standardise(X: np.ndarray, learn: np.ndarray) -> np.ndarray:
     """Columns of mean 0 and variance 1 over the rows `learn`, divided by the root of their number: float32."""
-    mean, deviation = X[learn].mean(axis=0), X[learn].std(axis=0)
-    return ((X - mean) / np.where(deviation > 0, deviation, 1) / np.sqrt(X.shape[1])).astype(np.float32)
+    X = X.astype(np.float32)
+    X -= X[learn].mean(axis=0)
+    deviation = X[learn].std(axis=0)
+    X /= np.where(deviation > 0, deviation, 1) * np.sqrt(np.float32(X.shape[1]))
+    return X
 
 
 def principal(X: np.ndarray, learn: np.ndarray) -> np.ndarray:
@@ -278,9 +281,10 @@ def by_cca(data: Data, text: np.ndarray, pictures: np.ndarray, name: str, choice
     models = {ridge: largest_cca(X, Y, ridge) for ridge in (0.05, 0.2, 0.8)}
 
     def fitted(ridge: float, dim: int, power: float) -> Scores:
-        model, weight = models[ridge], models[ridge].correlations[:dim] ** power
+        model = models[ridge]
+        weight = (model.correlations[:dim] ** power).astype(np.float32)
         U, V = (
-            (rows - mean) @ weights[:, :dim].astype(np.float32)
+            rows @ (W := weights[:, :dim].astype(np.float32)) - mean @ W
             for rows, mean, weights in zip(
                 (text, pictures), means, (model.x_weights, model.y_weights), strict=True
             )
@@ -586,7 +590,11 @@ def select(matrices: dict[str, np.ndarray], own: np.ndarray, rounds: int = ROUND
     Each round adds the matrix that helps most; the prefix of the rounds with the best value on dev is kept, so what
     does not help gets no weight.
     """
-    total, chosen, values = np.zeros_like(next(iter(matrices.values()))), list[str](), list[float]()
+    total, chosen, values = (
+        np.zeros(next(iter(matrices.values())).shape, np.float32),
+        list[str](),
+        list[float](),
+    )
     for _ in range(rounds):
         tried = {name: mean_recall(total + matrix, own) for name, matrix in matrices.items()}
         name = max(tried, key=tried.__getitem__)
@@ -645,7 +653,7 @@ def run(data: Data) -> dict[str, Any]:
                 found = [standard(score, data, part) for part in ("dev", "test")]
             if not all(np.isfinite(matrix).all() for matrix in found):
                 raise ValueError("scores that are not finite")
-            dev[name], test[name] = found
+            dev[name], test[name] = (matrix.astype(np.float16) for matrix in found)  # 5,000 x 1,000 each
         except Exception as error:  # the features took minutes: go on with the other methods, and say so
             failed[name] = f"{type(error).__name__}: {error}"
             print(f"  {name}: left out, {failed[name]}", file=sys.stderr)
@@ -654,14 +662,15 @@ def run(data: Data) -> dict[str, Any]:
     with timed(times, "selection"):
         weights = select(dev, own["dev"])
     fused = {
-        part: sum(n * found[name] for name, n in weights.items())
+        part: sum(np.float32(n) * found[name].astype(np.float32) for name, n in weights.items())
         for part, found in (("dev", dev), ("test", test))
     }
     on_dev = {
         name: 100 * mean_recall(matrix, own["dev"]) for name, matrix in {**dev, "sum": fused["dev"]}.items()
     }
     measured = {
-        name: evaluate(matrix, own["test"]) for name, matrix in {**test, "sum": fused["test"]}.items()
+        name: evaluate(matrix.astype(np.float32), own["test"])
+        for name, matrix in {**test, "sum": fused["test"]}.items()
     }
     return {"test": measured, "mean_recall_on_dev": on_dev, "weights": weights, "choices": choices, "failed": failed,
             "times": times}  # fmt: skip

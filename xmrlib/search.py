@@ -278,6 +278,7 @@ def _write(target: Path, save: Callable[[Path], object]) -> None:
     os.close(handle)
     try:
         save(Path(name))
+        os.chmod(name, 0o644)  # a temporary file is its owner's only
         os.replace(name, target)
     finally:
         Path(name).unlink(missing_ok=True)
