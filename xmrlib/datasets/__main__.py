@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from . import DownloadError, MissingDataError, fetch_stamps, load_stamps, load_wordnet, wordnet
+from . import (
+    DownloadError,
+    MissingDataError,
+    fetch_stamps,
+    load_openclipart,
+    load_stamps,
+    load_wordnet,
+    openclipart,
+    wordnet,
+)
 
 __all__ = ["main"]
 
@@ -17,6 +26,7 @@ def main() -> int:
     try:
         print(_stamps(), flush=True)
         print(_wordnet(), flush=True)
+        print(_openclipart(), flush=True)
     except (DownloadError, MissingDataError) as error:
         print(f"xmrlib.datasets: {error}", file=sys.stderr)
         return 1
@@ -33,6 +43,11 @@ def _stamps() -> str:
 def _wordnet() -> str:
     folder = wordnet.RELEASE.fetch()
     return f"wordnet: {len(load_wordnet(folder))} synsets in {folder}"
+
+
+def _openclipart() -> str:
+    folder = openclipart.RELEASE.fetch()
+    return f"openclipart: {len(load_openclipart(folder))} drawings with a title in {folder}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -33,13 +33,17 @@ class CaptionedPictures:
     image_of: np.ndarray  #: (n_captions,) int64, the number of the picture that a caption belongs to
     languages: tuple[str, ...]  #: of the captions; "en" where the table does not say
     splits: Mapping[str, np.ndarray]  #: name → numbers of the pictures, where there are published lists
+    left_out: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  #: of a published collection: name → why it is not here
+    verified: bool = False  #: files whose hashes are known need no guard
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def images(self, size: int = 224) -> image.Pictures:
         """All pictures, loaded by `xmrlib.image.load` when they are asked for (chapter 1)."""
-        return image.Pictures(self.pictures, size)
+        return image.Pictures(self.pictures, size, self.verified)
 
 
 @dataclass(frozen=True)
