@@ -29,7 +29,9 @@ def leaderboard_numbers() -> dict[str, float]:
     table = {}
     for direction, metric in itertools.product(("text→image", "image→text"), ("R@1", "R@10", "MedR", "MAP")):
         for against in closed[:2]:
-            for row in leaderboard.rows(metric=metric, against=against, direction=direction, only=closed).rows:
+            for row in leaderboard.rows(
+                metric=metric, against=against, direction=direction, only=closed
+            ).rows:
                 place = f"{row['system']} {direction} {metric}"
                 table[place] = row[metric]
                 table |= {f"{place} 95 % {i}": x for i, x in enumerate(row["95 %"])}

@@ -73,3 +73,9 @@ def browser():
 def tabs(browser):
     """One tab for each theme, reused by every page."""
     return {theme: browser.new_context(color_scheme=theme).new_page() for theme in ("light", "dark")}
+
+
+@pytest.fixture(scope="session")
+def axe_source() -> str:
+    package = pytest.importorskip("axe_playwright_python")
+    return next(Path(package.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")

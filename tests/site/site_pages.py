@@ -1,9 +1,12 @@
-"""Where the built pages are; their links, anchors and sources, with the standard library only."""
+"""Where the built pages are; their links, anchors and sources, with the standard library only. Small pages of a demo."""
 
+import importlib.util
 import os
+import shutil
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 LINKS = {
@@ -16,6 +19,7 @@ LINKS = {
     "source": "src",
 }
 SITE = Path(os.environ.get("XMRLIB_SITE") or Path(__file__).resolve().parents[2] / "_build" / "html")
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 HOME = "http://book.invalid/"  # stands for the root of the site while links are resolved
 
 
@@ -78,3 +82,35 @@ def broken(site: Path, pages: dict[str, Page]) -> list[str]:
             elif anchor and path in pages and anchor not in pages[path].anchors:
                 faults.append(f"{name}: {link} leads to an anchor that {path} does not have")
     return faults
+
+
+# --- a demo without the book -----------------------------------------------------------------------
+
+DEMO_PAGE = """<!DOCTYPE html>
+<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>{name}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+{links}</head>
+<body><main class="bd-article"><h1>{name}</h1>{boxes}</main></body></html>"""
+
+
+def write_demo_pages(folder: Path, demo: Any, pages: dict[str, str]) -> Path:
+    """A small site in ``folder``: the HTML of the places for each page, with the styles of the book and of the demo.
+
+    The page named "dark" is dark, all others are light. The demo's data must be in its folder below ``_static``.
+    """
+    static, root = folder / "_static", Path(__file__).resolve().parents[2]
+    theme = Path(importlib.util.find_spec("pydata_sphinx_theme").origin).parent
+    css = theme / "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
+    shutil.copy(css, static / "theme.css")
+    shutil.copy(root / "book" / "_static" / "book.css", static)
+    shutil.copy(root / "xmrlib" / "fonts" / "sans-sc.otf", static)
+    for file in demo.files:
+        shutil.copy(file, static / demo.name)
+    styles = ["theme.css", "book.css", *(f"{demo.name}/{name}" for name in demo.styles)]
+    links = "".join(f'<link rel="stylesheet" href="_static/{name}">' for name in styles)
+    links += "".join(f'<script defer src="_static/{demo.name}/{name}"></script>' for name in demo.scripts)
+    for name, boxes in pages.items():
+        dark = "dark" if name == "dark" else "light"
+        text = DEMO_PAGE.format(theme=dark, name=demo.name.capitalize(), links=links, boxes=boxes)
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return folder

@@ -5,11 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from site_pages import SITE
+from site_pages import PHONE, SITE, WIDE
 
 pytestmark = pytest.mark.site
 
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 REDIRECTS = {"index.html"}
 
 
@@ -52,12 +51,6 @@ class Watch:
         return [
             url for url in self.requests if not url.startswith(home) and urlsplit(url).scheme not in inside
         ]
-
-
-@pytest.fixture(scope="session")
-def axe_source() -> str:
-    package = pytest.importorskip("axe_playwright_python")
-    return next(Path(package.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
 
 
 def violations(tab, axe_source: str) -> list[str]:

@@ -6,7 +6,6 @@ Most tests use a small page that is made here from the demo's own files; the las
 import base64
 import json
 import re
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,43 +14,26 @@ import numpy as np
 import pytest
 from demos.convolution import export
 from demos.convolution import page as demo
-from test_browser import PHONE, WIDE, Watch, axe_source, overflow, violations
+from site_pages import PHONE, WIDE, write_demo_pages
+from test_browser import Watch, overflow, violations
 
 from xmrlib import datasets
 
-__all__ = ["axe_source"]  # a fixture
-
-PAGE = """<!DOCTYPE html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>Convolution</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/theme.css"><link rel="stylesheet" href="_static/book.css">
-<link rel="stylesheet" href="_static/convolution/convolution.css"><script defer src="_static/convolution/data.js"></script>
-<script defer src="_static/convolution/convolution.js"></script></head>
-<body><main class="bd-article"><h1>Convolution</h1>{boxes}</main></body></html>"""
 KERNELS = {name: [float(Fraction(x)) for x in weights.split()] for name, weights in export.KERNELS.items()}
 
 
 @pytest.fixture(scope="module")
-def folder(root, tmp_path_factory) -> Path:
+def folder(tmp_path_factory) -> Path:
     """A small site with the playground: one page for each theme and one with two."""
-    theme = pytest.importorskip("pydata_sphinx_theme")
+    pytest.importorskip("pydata_sphinx_theme")
     try:
         stamps = datasets.load_stamps()
     except datasets.MissingDataError as error:
         pytest.skip(str(error).splitlines()[0])
     folder = tmp_path_factory.mktemp("site")
     export.export(stamps, folder / "_static" / "convolution")
-    for file in demo.DEMO.files:
-        shutil.copy(file, folder / "_static" / "convolution")
-    css = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
-    shutil.copy(Path(theme.__file__).parent / css, folder / "_static" / "theme.css")
-    shutil.copy(root / "book" / "_static" / "book.css", folder / "_static")
-    shutil.copy(root / "xmrlib" / "fonts" / "sans-sc.otf", folder / "_static")
-    boxes = [demo.html(demos.Place(number, "", "")) for number in (1, 2)]
-    for name, shown in (("light", boxes[:1]), ("dark", boxes[:1]), ("two", boxes)):
-        text = PAGE.format(theme="dark" if name == "dark" else "light", boxes="".join(shown))
-        (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    return folder
+    first, second = (demo.html(demos.Place(number, "", "")) for number in (1, 2))
+    return write_demo_pages(folder, demo.DEMO, {"light": first, "dark": first, "two": first + second})
 
 
 @pytest.fixture(scope="module")

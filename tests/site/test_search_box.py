@@ -5,7 +5,6 @@ Most tests use a small page that is made here from the demo's own files; the las
 
 import random
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,20 +14,10 @@ import pytest
 from demos.search import export
 from demos.search import page as demo
 from PIL import Image
-from test_browser import Watch, axe_source, overflow, violations
+from site_pages import PHONE, WIDE, write_demo_pages
+from test_browser import Watch, overflow, violations
 
 from xmrlib import datasets, live_search
-
-__all__ = ["axe_source"]  # a fixture
-
-PAGE = """<!DOCTYPE html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>Search</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/theme.css"><link rel="stylesheet" href="_static/book.css">
-<link rel="stylesheet" href="_static/live-search/search.css"><script defer src="_static/live-search/data.js"></script>
-<script defer src="_static/live-search/search.js"></script></head>
-<body><main class="bd-article"><h1>Search</h1>{boxes}</main></body></html>"""
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +34,13 @@ def index(stamps):
 
 
 @pytest.fixture(scope="module")
-def folder(stamps, root, tmp_path_factory) -> Path:
+def folder(stamps, tmp_path_factory) -> Path:
     """A small site with the box: one page for each theme and one with two boxes."""
-    theme = pytest.importorskip("pydata_sphinx_theme")
+    pytest.importorskip("pydata_sphinx_theme")
     folder = tmp_path_factory.mktemp("site")
     export.export(stamps, folder / "_static" / "live-search")
-    for file in demo.DEMO.files:
-        shutil.copy(file, folder / "_static" / "live-search")
-    css = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
-    shutil.copy(Path(theme.__file__).parent / css, folder / "_static" / "theme.css")
-    shutil.copy(root / "book" / "_static" / "book.css", folder / "_static")
-    shutil.copy(root / "xmrlib" / "fonts" / "sans-sc.otf", folder / "_static")
-    boxes = [demo.html(demos.Place(number, start, "")) for number, start in ((1, ""), (2, "a bird of prey"))]
-    for name, shown in (("light", boxes[:1]), ("dark", boxes[:1]), ("two", boxes)):
-        theme_name = "dark" if name == "dark" else "light"
-        (folder / f"{name}.html").write_text(
-            PAGE.format(theme=theme_name, boxes="".join(shown)), encoding="utf-8"
-        )
-    return folder
+    first, second = (demo.html(demos.Place(*place, "")) for place in ((1, ""), (2, "a bird of prey")))
+    return write_demo_pages(folder, demo.DEMO, {"light": first, "dark": first, "two": first + second})
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 A small page is made here from the demo's own files; the last test uses the built book.
 """
 
-import shutil
 from pathlib import Path
 
 import demos
@@ -12,45 +11,27 @@ import numpy as np
 import pytest
 from demos.spectrogram import export
 from demos.spectrogram import page as demo
-from test_browser import Watch, axe_source, overflow, violations
+from site_pages import PHONE, WIDE, write_demo_pages
+from test_browser import Watch, overflow, violations
 
 from xmrlib import datasets
 
-__all__ = ["axe_source"]  # a fixture
-
-PAGE = """<!DOCTYPE html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>Spectrogram</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="_static/theme.css"><link rel="stylesheet" href="_static/book.css">
-<link rel="stylesheet" href="_static/spectrogram/spectrogram.css"><script defer src="_static/spectrogram/data.js"></script>
-<script defer src="_static/spectrogram/spectrogram.js"></script></head>
-<body><main class="bd-article"><h1>Spectrogram</h1>{panels}</main></body></html>"""
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LENGTHS = (64, 128, 256, 512, 1024, 2048)
 SHAPES = {"hann": "hann", "hamming": "hamming", "rectangular": "boxcar"}
 
 
 @pytest.fixture(scope="module")
-def folder(root, tmp_path_factory) -> Path:
+def folder(tmp_path_factory) -> Path:
     """A small site with the panel: one page for each theme."""
-    theme = pytest.importorskip("pydata_sphinx_theme")
+    pytest.importorskip("pydata_sphinx_theme")
     folder = tmp_path_factory.mktemp("site")
     try:
         export.export(datasets.load_stamps(), folder / "_static" / "spectrogram")
     except datasets.MissingDataError as error:
         pytest.skip(str(error).splitlines()[0])
-    for file in demo.DEMO.files:
-        shutil.copy(file, folder / "_static" / "spectrogram")
-    css = "theme/pydata_sphinx_theme/static/styles/pydata-sphinx-theme.css"
-    shutil.copy(Path(theme.__file__).parent / css, folder / "_static" / "theme.css")
-    shutil.copy(root / "book" / "_static" / "book.css", folder / "_static")
-    shutil.copy(root / "xmrlib" / "fonts" / "sans-sc.otf", folder / "_static")
-    for name in ("light", "dark"):
-        panel = demo.html(demos.Place(1, "", ""))
-        (folder / f"{name}.html").write_text(PAGE.format(theme=name, panels=panel), encoding="utf-8")
-    two = "".join(demo.html(demos.Place(number, start, "")) for number, start in ((1, ""), (2, "Lion")))
-    (folder / "two.html").write_text(PAGE.format(theme="light", panels=two), encoding="utf-8")
-    return folder
+    first = demo.html(demos.Place(1, "", ""))
+    two = first + demo.html(demos.Place(2, "Lion", ""))
+    return write_demo_pages(folder, demo.DEMO, {"light": first, "dark": first, "two": two})
 
 
 @pytest.fixture

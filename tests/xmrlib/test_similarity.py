@@ -242,3 +242,60 @@ def test_inputs_are_left_alone():
     before = Q.copy(), X.copy()
     topk(Q, X, 2), cosine(Q, X), neg_sq_euclid(Q, X), normalize(X)
     assert np.array_equal(Q, before[0]) and np.array_equal(X, before[1])
+
+
+# --- CSLS ------------------------------------------------------------------------------------------
+
+
+def csls_by_loops(scores, to_items, from_queries, k):
+    """The definition, pair by pair."""
+    result = np.empty(scores.shape)
+    for i in range(scores.shape[0]):
+        for j in range(scores.shape[1]):
+            near_query = np.mean(sorted(to_items[i])[-k:])
+            near_item = np.mean(sorted(from_queries[:, j])[-k:])
+            result[i, j] = 2 * scores[i, j] - near_query - near_item
+    return result
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_csls_is_its_definition(k):
+    rng = np.random.default_rng(k)
+    scores, to_items, from_queries = (rng.uniform(-1, 1, shape) for shape in ((4, 6), (4, 7), (5, 6)))
+    expected = csls_by_loops(scores, to_items, from_queries, k)
+    np.testing.assert_allclose(
+        similarity.csls(scores, to_items, from_queries, k), expected, atol=1e-14
+    )  # sums of at most five
+    # the other direction is the transposed matrix
+    turned = similarity.csls(scores.T, from_queries.T, to_items.T, k)
+    np.testing.assert_allclose(turned, expected.T, atol=1e-14)
+
+
+def test_csls_gives_each_query_an_answer_of_its_own():
+    """Protects the fair use: with neighbours from other data, a query's scores do not depend on its company."""
+    rng = np.random.default_rng(0)
+    scores, to_items, from_queries = (rng.random(shape) for shape in ((9, 6), (9, 7), (5, 6)))
+    together = similarity.csls(scores, to_items, from_queries, 3)
+    alone = similarity.csls(scores[4:5], to_items[4:5], from_queries, 3)
+    assert np.array_equal(together[4:5], alone)
+
+
+def test_csls_keeps_the_order_of_a_row_where_no_item_is_a_hub():
+    scores = np.random.default_rng(0).random((5, 6))
+    found = similarity.csls(scores, scores, np.full((4, 6), 0.3), 2)
+    assert np.array_equal(np.argsort(-found, axis=1), np.argsort(-scores, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.ones((2, 3)), np.ones((3, 4)), np.ones((4, 3)), 1), "to_items"),
+        ((np.ones((2, 3)), np.ones((2, 4)), np.ones((4, 2)), 1), "from_queries"),
+        ((np.ones((2, 3)), np.ones((2, 4)), np.ones((5, 3)), 5), "k"),
+        ((np.ones((2, 3)), np.ones((2, 4)), np.ones((5, 3)), 0), "k"),
+        ((np.full((2, 3), np.nan), np.ones((2, 4)), np.ones((5, 3)), 1), "scores"),
+    ],
+)
+def test_csls_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        similarity.csls(*arguments)
