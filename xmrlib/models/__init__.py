@@ -3,6 +3,7 @@
 They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
+from .dual import DualEncoder
 from .image import SmallCNN, small_pictures
 from .residual import Basic, Bottleneck, ResNet, resnet
 from .speech import SpeechNetwork
@@ -13,6 +14,7 @@ __all__ = [
     "VGG",
     "Basic",
     "Bottleneck",
+    "DualEncoder",
     "ResNet",
     "SmallCNN",
     "SpeechNetwork",
