@@ -113,7 +113,7 @@ def test_five_pictures_have_one_name_at_most(load):
 
 def test_pictures_are_drawn(load):
     images = load({"a/1.svg": "red box"}, fill="red").images(32)
-    assert images[0].shape == (32, 32, 3) and images[0][16, 12].tolist() == [255, 0, 0]
+    assert images[0].shape == (32, 32, 3) and images[0][8, 24].tolist() == [255, 0, 0]
 
 
 def test_the_published_collection_beside_the_stamps():

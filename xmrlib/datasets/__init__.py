@@ -1,5 +1,5 @@
-"""The data of the book: the stamps, WordNet, the reader's own files, drawings to train on, and
-the published Wikipedia features (chapter 1).
+"""The data of the book: the stamps, WordNet, the reader's own files, drawings to train on, and the
+published Wikipedia features (chapter 1).
 
 >>> from xmrlib.datasets import load_stamps
 >>> stamps = load_stamps()  # doctest: +SKIP
@@ -11,6 +11,8 @@ from ._corrections import Correction, caption_corrections
 from ._errors import BadRowsError, DownloadError, MissingDataError
 from .folders import CaptionedPictures, Sounds, load_esc50, load_flickr8k, load_folder
 from .openclipart import load_openclipart
+from .openmoji import load_openmoji
+from .scenes import Scenes, scenes
 from .split import Split
 from .stamps import Stamp, Stamps, fetch_stamps, find_stamps, load_stamps
 from .wikipedia import Wikipedia, load_wikipedia
@@ -22,6 +24,7 @@ __all__ = [
     "Correction",
     "DownloadError",
     "MissingDataError",
+    "Scenes",
     "Sounds",
     "Split",
     "Stamp",
@@ -36,7 +39,10 @@ __all__ = [
     "load_flickr8k",
     "load_folder",
     "load_openclipart",
+    "load_openmoji",
+    "load_openmoji",
     "load_stamps",
     "load_wikipedia",
     "load_wordnet",
+    "scenes",
 ]

@@ -25,6 +25,7 @@ _NOT_THINGS = re.compile(
 )
 _TITLE = re.compile(rb"<dc:title[^>]*>(.*?)</dc:title>", re.DOTALL)
 _DESCRIPTION = re.compile(rb"<metadata.*?</metadata>", re.DOTALL)
+_OTHER_FILE = re.compile(rb"""<image\b[^>]*\b(?:xlink:)?href=["'](?!data:|#)""")
 _REMARKS = re.compile(r"^Clipart by Nicu Buculei -|\(.*?\)| - .*|(?i:\bclip ?arts?\b)")
 _NUMBER = re.compile(r"(?:[\s_-]+(?:v\d[\d.]*|md|bw|aj|simple|[a-z]?\d*))+$|\d+$", re.IGNORECASE)
 _PHRASE = re.compile(r"[A-Za-z][A-Za-z', ]+")
@@ -37,6 +38,13 @@ _ENDINGS = (
     ("ed", ""),
     ("ed", "e"),
     ("'s", ""),
+)
+_BLANK = frozenset(
+    (
+        "electronics/bulb/light_bulb_karl_bartel_01.svg",
+        "recreation/sports/badminton_racket_brice_b_01.svg",
+        "recreation/sports/football_pitch__andy_bur_01.svg",
+    )
 )
 _SMALL_WORDS = frozenset(
     "a an and at by for from her his in into its of on or over the to under with without".split()
@@ -65,7 +73,7 @@ def load_openclipart(
     >>> stamps = load_stamps()  # doctest: +SKIP
     >>> data = load_openclipart(without=stamps.captions("en", stamps.split.test))  # doctest: +SKIP
     >>> len(data), data.captions[0]  # doctest: +SKIP
-    (1131, 'Armadillo')
+    (1119, 'Armadillo')
     """
     root = RELEASE.find(path, verify)
     drawings = _drawings(root)
@@ -73,6 +81,9 @@ def load_openclipart(
     contents = {name: file.read_bytes() for name, file in drawings.items() if name not in reasons}
     captions = _captions(contents, load_wordnet())
     reasons |= dict.fromkeys(contents.keys() - captions.keys(), "no English title")
+    broken = {name for name in captions if name in _BLANK or _OTHER_FILE.search(contents[name])}
+    reasons |= dict.fromkeys(broken, "blank, or with a part in a file that is missing")
+    captions = {name: text for name, text in captions.items() if name not in broken}
     digests = {name: _drawn(contents[name]) for name in captions}
     reasons |= left_out_for(captions, digests, without)
     return paired(

@@ -5,7 +5,7 @@ and read without unpickling code. Networks, and torch, are loaded when they are 
 encoder whose features are in the `xmrlib.store` costs nothing. Introduced in chapter 1.
 """
 
-from .image import ImageEncoder, LayerEncoder, image_encoder, layer_encoder
+from .image import GridEncoder, ImageEncoder, LayerEncoder, grid_encoder, image_encoder, layer_encoder
 from .speech import SpeechRecogniser, speech_recogniser
 from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
 from .weights import WEIGHTS, weight_files
@@ -13,11 +13,13 @@ from .words import mean_word_vectors, word_vectors
 
 __all__ = [
     "WEIGHTS",
+    "GridEncoder",
     "ImageEncoder",
     "LayerEncoder",
     "MultilingualEncoder",
     "SentenceEncoder",
     "SpeechRecogniser",
+    "grid_encoder",
     "image_encoder",
     "layer_encoder",
     "mean_word_vectors",

@@ -1,4 +1,4 @@
-"""The picture encoder: an ImageNet CNN (chapter 1), and the same network read at several depths (chapter 2)."""
+"""The picture encoder: an ImageNet CNN (chapter 1), read at several depths (chapter 2) and place by place (chapter 4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .. import _expect, store
 from ._encoder import Encoder, describe, inference
 from .weights import CNN, NAMES, weight_files
 
-__all__ = ["ImageEncoder", "LayerEncoder", "image_encoder", "layer_encoder"]
+__all__ = ["GridEncoder", "ImageEncoder", "LayerEncoder", "grid_encoder", "image_encoder", "layer_encoder"]
 
 
 class ImageEncoder(Encoder):
@@ -168,3 +168,57 @@ def layer_encoder() -> LayerEncoder:
     LayerEncoder('EfficientNet-Lite0, nine depths', dim=2096)
     """
     return LayerEncoder()
+
+
+class GridEncoder(Encoder):
+    """The network of `image_encoder`, read place by place; see `grid_encoder` (chapter 4)."""
+
+    name, dim, package, libraries = "EfficientNet-Lite0, grid", 320, CNN, ImageEncoder.libraries
+    stride = 32  #: pixels between two places
+
+    def _load(self, weights: Path) -> Any:
+        return ImageEncoder()._load(weights)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """The map of the last stage: ``(n, h, w, 3)`` uint8 RGB -> ``(n, h / 32, w / 32, 320)`` float32.
+
+        Height and width are multiples of 32: 96 pixels give 3x3 places, 224 give 7x7. What follows in the network, a
+        1x1 convolution to 1,280 channels, is the same at all places and sees nothing else. ``ValueError`` for other input.
+
+        >>> grid_encoder().encode(np.zeros((1, 96, 96, 3), dtype=np.uint8)).shape
+        (1, 3, 3, 320)
+        """
+        right = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
+        if (
+            not right
+            or images.shape[3] != 3
+            or images.size == 0
+            or images.shape[1] % 32
+            or images.shape[2] % 32
+        ):
+            expected = "uint8 RGB of shape (n, h, w, 3) with n >= 1 and h and w multiples of 32"
+            raise _expect.fail("images", describe(images), expected)
+        with inference():
+            return np.concatenate([self._map(images[i : i + 1]) for i in range(len(images))])
+
+    def _map(self, batch: np.ndarray) -> np.ndarray:
+        import torch
+
+        network, pixels = self._model, (torch.from_numpy(batch.astype(np.float32)) - 127) / 128
+        x = network._swish(network._bn0(network._conv_stem(pixels.permute(0, 3, 1, 2))))
+        for block in network._blocks:
+            x = block(x)
+        return x.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+@functools.cache
+def grid_encoder() -> GridEncoder:
+    """The network of `image_encoder`, not averaged: what it sees at each place of the picture (chapter 4).
+
+    The mean over all places, `image_encoder`, tells what is in a picture and forgets where. It has
+    ``encode(images) -> (n, h / 32, w / 32, 320)``, ``stride``, ``name``, ``dim`` and ``fingerprint``.
+
+    >>> grid_encoder()
+    GridEncoder('EfficientNet-Lite0, grid', dim=320)
+    """
+    return GridEncoder()
