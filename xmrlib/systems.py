@@ -8,7 +8,7 @@ settings were chosen on ``split.valid`` or on folds of the development part, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from xmrlib import _expect, encoders, image, live_search, similarity, store, subspace, train
-from xmrlib.datasets import CaptionedPictures, Split, Stamps, load_openclipart
+from xmrlib.datasets import CaptionedPictures, Split, Stamps, load_openclipart, load_openmoji
 
 if TYPE_CHECKING:
     import torch
@@ -131,12 +131,13 @@ def _class_names_centred(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
 def _info_nce(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """Two heads on sentence vectors and CNN features, trained by InfoNCE on the stamps alone. Section 4.4."""
-    return _dual_encoder(stamps, split, seed, None, HEAD_STEPS)
+    return _dual_encoder(stamps, split, seed, (), HEAD_STEPS)
 
 
 def _info_nce_more_pairs(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
-    """The same heads, trained on the stamps and on clip-art by other hands. Section 4.4."""
-    more = load_openclipart(without=stamps.captions("en", split.test))
+    """The same heads, trained on the stamps and on drawings by other hands. Section 4.4."""
+    tested = stamps.captions("en", split.test)
+    more = load_openclipart(without=tested), load_openmoji(without=tested)
     return _dual_encoder(stamps, split, seed, more, 2 * HEAD_STEPS)
 
 
@@ -198,21 +199,20 @@ def _small_cnn_features(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
 
 def _dual_encoder(
-    stamps: Stamps, split: Split, seed: int, more: CaptionedPictures | None, steps: int
+    stamps: Stamps, split: Split, seed: int, more: Sequence[CaptionedPictures], steps: int
 ) -> np.ndarray:
     """A dual encoder trained on the development part and on ``more`` pairs; cosines of test captions and pictures."""
     import torch
 
     from xmrlib import losses, models
 
-    captions, pictures, fit = stamps.captions("en"), [stamps.images()], split.development
-    if more is not None:
-        fit = np.append(fit, len(stamps) + np.arange(len(more)))
-        captions, pictures = [*captions, *more.captions], [*pictures, more.images()]
+    captions = [*stamps.captions("en"), *(caption for pairs in more for caption in pairs.captions)]
+    pictures = [stamps.images(), *(pairs.images() for pairs in more)]
     seen = np.vstack([store.features(encoders.image_encoder(), images) for images in pictures])
+    fit = np.append(split.development, np.arange(len(stamps), len(captions)))
     x, y = (_prepared(X, fit) for X in (store.features(encoders.sentence_encoder(), captions), seen))
     names = [caption.casefold().strip(" .").removeprefix("a ") for caption in captions]
-    name = torch.from_numpy(np.unique(names, return_inverse=True)[1])
+    name, items = torch.from_numpy(np.unique(names, return_inverse=True)[1]), torch.from_numpy(fit)
     with train.seeded(seed):
         net = models.DualEncoder(x.shape[1], y.shape[1], hidden=512, temperature=0.2, learned=False)
 
@@ -220,7 +220,6 @@ def _dual_encoder(
         i = items[i]
         return losses.info_nce(net(x[i], y[i]), net.temperature, same=name[i, None] == name[i])
 
-    items = torch.from_numpy(fit)
     train.fit(net, loss, len(fit), steps, batch=128, lr=HEAD_RATE, weight_decay=HEAD_DECAY, seed=seed)
     with torch.inference_mode():
         return net(x[split.test], y[split.test]).numpy().astype(float)
