@@ -40,7 +40,6 @@ __all__ = [
     "load_folder",
     "load_openclipart",
     "load_openmoji",
-    "load_openmoji",
     "load_stamps",
     "load_wikipedia",
     "load_wordnet",
