@@ -72,7 +72,16 @@ if __name__ == "__main__":
     print("mean of the last 20 losses:", last)
     targets = [
         target("CPU of train.fit / plain loop", speed["plain loop"] / speed["xmrlib"], 1.15, True),
-        target("largest of the two last losses / log of the batch", max(last.values()) / np.log(BATCH), 0.5, True),
+        target(
+            "largest of the two last losses / log of the batch", max(last.values()) / np.log(BATCH), 0.5, True
+        ),
     ]
-    case = {"pairs": PAIRS, "steps": STEPS, "batch": BATCH, "times": times, "pairs_per_cpu_s": speed, "loss": last}
+    case = {
+        "pairs": PAIRS,
+        "steps": STEPS,
+        "batch": BATCH,
+        "times": times,
+        "pairs_per_cpu_s": speed,
+        "loss": last,
+    }
     record("dual_encoder", ["xmrlib", "torch"], [case], targets, not args.no_record)

@@ -15,7 +15,14 @@ from site_pages import PHONE, WIDE, write_demo_pages
 from test_browser import Watch, overflow, violations
 
 COSINES = np.random.default_rng(4).uniform(-0.2, 0.9, (6, 6)).round(3)
-CAPTIONS = ["A frog.", "A long caption of many words that must break.", "An owl.", "A cat.", "A mug.", "Keys."]
+CAPTIONS = [
+    "A frog.",
+    "A long caption of many words that must break.",
+    "An owl.",
+    "A cat.",
+    "A mug.",
+    "Keys.",
+]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ BOX = """<section class="temperature" aria-label="Temperature slider{suffix}">
 <div class="te-scroll"><table class="te-table"><thead><tr><th scope="col">picture</th><th scope="col">cosine</th><th scope="col">softmax</th><th scope="col">share of the push</th></tr></thead><tbody></tbody></table></div>
 <p class="te-answer" role="status"></p>
 </div>
-<p class="te-credit">Cosines of the dual encoder for six stamps of the test part (Tux Paint,
+<p class="te-credit">Cosines of the dual encoder for six animals of the test part (Tux Paint,
 <a href="{up}book/datasets.html">credits and licences</a>). The right picture is pulled as strongly as the wrong ones together are pushed.</p>
 </section>"""
 
