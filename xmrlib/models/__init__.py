@@ -4,6 +4,7 @@ They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 """
 
 from .adversarial import modality_loss, reverse_gradient
+from .dual import DualEncoder
 from .image import SmallCNN, small_pictures
 from .residual import Basic, Bottleneck, ResNet, resnet
 from .speech import SpeechNetwork
@@ -14,6 +15,7 @@ __all__ = [
     "VGG",
     "Basic",
     "Bottleneck",
+    "DualEncoder",
     "ResNet",
     "SmallCNN",
     "SpeechNetwork",
