@@ -18,7 +18,7 @@ FAULTS = [
     (".sort((a, b) => b.points - a.points)", ".sort((a, b) => a.points - b.points)"),
     ("points: count * dot(", "points: dot("),
     ('part.points < 0 ? "ls-bar ls-against" : "ls-bar"', 'part.points > 0 ? "ls-bar ls-against" : "ls-bar"'),
-    ("src: `${base}${picture}.webp`", "src: `${base}${picture + 1}.webp`"),
+    (": `${picture}.webp`;", ": `${picture + 1}.webp`;"),
     ("caption = index.data.captions[picture];", "caption = index.data.captions[picture + 1];"),
     ("card(index, id, i + 1, base, panel.node.id)", "card(index, id, i, base, panel.node.id)"),
     ("next[j] = Math.min(next[j], before[j - 2] + 1);", "next[j] = next[j] + 0;"),
