@@ -84,6 +84,24 @@ def test_numbers_in_the_text_of_a_page_are_cited(path):
     assert rules.number_faults(path.read_text(encoding="utf-8")) == []
 
 
+def loose_code(text: str) -> list[str]:
+    """Lines of Python in the prose of a page: what is left of a cell that lost its beginning."""
+    prose = re.sub(r"(?ms)^(`{3,}).*?^\1$", "", text)
+    return re.findall(r"(?m)^[\w.(), ]+ = .*|^Markdown\(.*|^```$", prose)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_no_cell_of_a_page_has_lost_its_beginning(path):
+    """Protects pages with cells: a merge once made prose of half a cell, under the targets of another section."""
+    assert loose_code(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_cell_without_its_beginning_is_seen():
+    whole = "```{code-cell} ipython3\nx = 1\n```\n\nThe record.\n"
+    assert loose_code(whole) == []
+    assert loose_code(whole + "\n(case,) = found\nMarkdown(case)\n```\n") != []
+
+
 def test_names_of_figures_are_used_once():
     names = [name for path in NOTEBOOKS for name in rules.figure_names(rules.load(path))]
     assert len(names) == len(set(names))
