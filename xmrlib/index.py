@@ -41,6 +41,15 @@ class Index(Protocol):
     k items, because it looks into few cells, fills the rest with the id -1 and the score -inf. The order of equal
     scores is the back-end's own.
     **Files** are whole or not there: they are written beside the target and then renamed.
+
+    >>> def nearest(index: Index, q: np.ndarray) -> list[int]:  # asks for no back-end in particular
+    ...     return index.search(q, k=1)[1].ravel().tolist()
+    >>> X = np.eye(3)
+    >>> for index in (Exact(), IVF(cells=1)):
+    ...     _ = index.add(X, ids=[7, 8, 9])
+    ...     nearest(index, X[1:])
+    [8, 9]
+    [8, 9]
     """
 
     def add(self, X: ArrayLike, ids: ArrayLike | None = None) -> np.ndarray:
