@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class SentenceEncoder(Encoder):
         pieces = Tokenizer.from_file(str(tokenizer))
         pieces.no_padding()
         pieces.enable_truncation(256)
-        return pieces, load_file(weights)
+        return pieces, _minilm(load_file(weights))
 
     def encode(self, sentences: Sequence[str]) -> np.ndarray:
         """``n`` English texts -> ``(n, 384)`` float32 rows of unit length: the mean of the last layer's tokens.
@@ -47,12 +48,12 @@ class SentenceEncoder(Encoder):
         return _by_distinct_text(self._vectors, sentences)
 
     def _vectors(self, sentences: list[str]) -> np.ndarray:
-        pieces, weights = self._model
+        pieces, bert = self._model
         ids = [pieces.encode(sentence).ids for sentence in sentences]
         V = np.empty((len(ids), self.dim), dtype=np.float32)
         with inference():
             for batch in _of_equal_length(ids):
-                V[batch] = _mean_token(weights, [ids[i] for i in batch])
+                V[batch] = _mean_token(bert, [ids[i] for i in batch])
         return V
 
 
@@ -71,41 +72,34 @@ def _of_equal_length(rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         yield from (same[start : start + _BATCH] for start in range(0, len(same), _BATCH))
 
 
-def _mean_token(weights: dict[str, Any], ids: list[list[int]]) -> np.ndarray:
+def _mean_token(bert: Any, ids: list[list[int]]) -> np.ndarray:
     """The mean of the token vectors, at unit length: the sum has the same direction."""
     import torch
 
-    return torch.nn.functional.normalize(_bert(weights, torch.tensor(ids)).sum(dim=1)).numpy()
+    return torch.nn.functional.normalize(bert(torch.tensor(ids)).sum(dim=1)).numpy()
 
 
-def _bert(weights: dict[str, Any], ids: Any) -> Any:
-    """The six BERT layers of MiniLM (Devlin et al. 2019, section 3): ids (n, t) -> (n, t, 384).
+def _minilm(weights: dict[str, Any]) -> Any:
+    """The book's own BERT with the published weights of MiniLM: 6 layers, 12 heads, 384 numbers to a token."""
+    from xmrlib.transformer import Bert
 
-    Written out because it is short and saves the 8 seconds it takes to import a package of all networks.
-    """
-    from torch.nn import functional as F
+    net = Bert(pieces=30_522, dim=384, heads=12, layers=6)
+    net.load_state_dict({own: weights[published] for own, published in _published_names(net)})
+    return net.eval()
 
-    def linear(x: Any, name: str) -> Any:
-        return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
-    def norm(x: Any, name: str) -> Any:
-        return F.layer_norm(
-            x, x.shape[-1:], weights[f"{name}.LayerNorm.weight"], weights[f"{name}.LayerNorm.bias"], 1e-12
-        )
-
-    table = {
-        kind: weights[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position", "token_type")
-    }
-    x = norm(table["word"][ids] + table["position"][: ids.shape[1]] + table["token_type"][0], "embeddings")
-    for layer in (f"encoder.layer.{i}" for i in range(6)):
-        q, k, v = (linear(x, f"{layer}.attention.self.{name}").unflatten(-1, (12, -1)).transpose(1, 2)
-                   for name in ("query", "key", "value"))  # fmt: skip
-        heads = F.scaled_dot_product_attention(q, k, v)
-        attended = linear(heads.transpose(1, 2).flatten(2), f"{layer}.attention.output.dense")
-        x = norm(x + attended, f"{layer}.attention.output")
-        hidden = F.gelu(linear(x, f"{layer}.intermediate.dense"))
-        x = norm(x + linear(hidden, f"{layer}.output.dense"), f"{layer}.output")
-    return x
+def _published_names(net: Any) -> Iterator[tuple[str, str]]:
+    """Each weight of the book's BERT with the name it has in the published file."""
+    parts = [("word.", "embeddings.word_embeddings."), ("position.", "embeddings.position_embeddings."),
+             ("kind.", "embeddings.token_type_embeddings."), ("encoder.layers.", "encoder.layer."),
+             (".attention.output.", ".attention.output.dense."), (".norm_attention.", ".attention.output.LayerNorm."),
+             (".first.", ".intermediate.dense."), (".second.", ".output.dense."),
+             (".norm_output.", ".output.LayerNorm.")]  # fmt: skip
+    for own in net.state_dict():
+        name = f"embeddings.LayerNorm.{own[5:]}" if own.startswith("norm.") else own
+        for short, published in parts:
+            name = name.replace(short, published)
+        yield own, re.sub(r"attention\.(query|key|value)", r"attention.self.\1", name)
 
 
 class MultilingualEncoder(Encoder):

@@ -1,0 +1,154 @@
+"""Fusion: what is known of an item in several modalities becomes one vector (chapter 3).
+
+Every module takes a dict ``{modality: (b, d_m)}`` and gives unit vectors ``(b, dim)``, so modules can be exchanged.
+``present = {modality: (b,) bool}`` says which rows have that modality; what stands in the other rows is not looked at. A
+modality that is not in the dict is missing in every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from xmrlib import _expect
+from xmrlib.transformer import TransformerEncoder
+
+__all__ = ["Attention", "Concatenation", "Fusion", "Gated", "Network"]
+
+
+class Fusion(nn.Module):
+    """What all fusion modules share: a linear map for each modality, to tokens of one width (chapter 3).
+
+    ``widths {modality: d_m}``. A subclass says in ``join(tokens (b, m, dim), present (b, m))`` how the tokens of a row
+    become one vector; those of missing modalities are zero. By itself this is the plain mean of those that are there.
+    Raises ``ValueError`` for a modality that is not in ``widths``, for features of another width, and for a row
+    without any modality.
+
+    >>> mean = Fusion({"text": 4, "sound": 3}, dim=2)
+    >>> features = {"text": torch.randn(5, 4), "sound": torch.randn(5, 3)}
+    >>> mean(features).shape, mean({"text": features["text"]}).shape
+    (torch.Size([5, 2]), torch.Size([5, 2]))
+    """
+
+    def __init__(self, widths: Mapping[str, int], dim: int = 128) -> None:
+        super().__init__()
+        self.dim = _expect.integer("dim", dim, 1)
+        self.inputs = nn.ModuleDict({name: self.input(d) for name, d in widths.items()})
+
+    def input(self, width: int) -> nn.Module:
+        """What makes a token, (b, dim), of the features of one modality, (b, width) (chapter 3)."""
+        return nn.Linear(width, self.dim)
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None) -> Tensor:
+        there = self._present(features, present or {})
+        rows = [
+            self._token(name, features, there[:, place, None]) for place, name in enumerate(self.inputs)
+        ]
+        return normalize(self.join(torch.stack(rows, dim=1), there), dim=1)
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """Tokens (b, m, dim), of which ``present (b, m)`` count -> one vector for each row, (b, dim) (chapter 3)."""
+        return tokens.sum(dim=1) / present.sum(dim=1, keepdim=True)
+
+    def _token(self, name: str, features: Mapping[str, Tensor], there: Tensor) -> Tensor:
+        if name not in features:
+            return there.new_zeros((len(there), self.dim), dtype=torch.float32)
+        row = features[name].masked_fill(~there, 0.0)  # NaN and all that is not there goes before the linear map
+        return self.inputs[name](row).masked_fill(~there, 0.0)
+
+    def _present(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Which rows have which modality, (b, m) bool, in the order of ``inputs``; checked."""
+        for name in [*features, *present]:
+            _expect.one_of("modality", name, tuple(self.inputs))
+        b = len(next(iter(features.values()), ()))
+        columns = []
+        for name in self.inputs:
+            given = torch.full((b,), name in features)
+            columns.append(given & present[name] if name in present else given)
+        there = torch.stack(columns, dim=1)
+        if not there.any(dim=1).all():
+            raise _expect.fail("a row", "without any modality", "at least one that is present")
+        return there
+
+
+class Concatenation(Fusion):
+    """Early fusion: the tokens side by side, zeros for what is missing, and one linear map (chapter 3).
+
+    >>> Concatenation({"text": 4, "sound": 3}, dim=2)({"text": torch.randn(5, 4)}).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, widths: Mapping[str, int], dim: int = 128) -> None:
+        super().__init__(widths, dim)
+        self.output = nn.Linear(len(widths) * dim, dim)
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        return self.output(tokens.flatten(1))
+
+
+class Gated(Fusion):
+    """A weighted mean of the tokens; each token asks for its weight, and a softmax shares it out (chapter 3).
+
+    The idea of the gated multimodal unit (Arevalo et al. 2017), for any number of modalities that may be missing.
+
+    >>> gated = Gated({"text": 4, "sound": 3}, dim=2)
+    >>> gated({"text": torch.randn(5, 4), "sound": torch.randn(5, 3)}).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, widths: Mapping[str, int], dim: int = 128) -> None:
+        super().__init__(widths, dim)
+        self.gate = nn.Linear(dim, 1)
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        return (self.weights(tokens, present)[..., None] * tokens).sum(dim=1)
+
+    def weights(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """What each modality counts in a row, (b, m): the weights of those that are present sum to one (chapter 3)."""
+        return self.gate(tokens.tanh())[..., 0].masked_fill(~present, -torch.inf).softmax(dim=1)
+
+
+class Attention(Fusion):
+    """Self-attention over the tokens of a row, each marked by its modality; the mean of those present (chapter 3).
+
+    >>> Attention({"text": 4, "sound": 3}, dim=8, heads=2)({"text": torch.randn(5, 4)}).shape
+    torch.Size([5, 8])
+    """
+
+    def __init__(
+        self, widths: Mapping[str, int], dim: int = 128, heads: int = 4, layers: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__(widths, dim)
+        self.modality = nn.Parameter(torch.randn(len(widths), dim) * 0.02)
+        self.encoder = TransformerEncoder(dim, heads, layers, hidden=2 * dim, dropout=dropout)
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        seen = self.encoder(tokens + self.modality, present)
+        return super().join(seen.masked_fill(~present[..., None], 0.0), present)
+
+
+class Network(Fusion):
+    """The multi-modal network: a sub-network of two layers for each modality, and a fusion layer (chapter 3).
+
+    As the one that Ngiam et al. (2011) train for speech and lips, with units and training of today.
+
+    >>> Network({"text": 4, "sound": 3}, dim=2)({"text": torch.randn(5, 4)}).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, widths: Mapping[str, int], dim: int = 128, dropout: float = 0.2) -> None:
+        self.dropout = dropout
+        super().__init__(widths, dim)
+        m = len(widths) * dim
+        self.output = nn.Sequential(nn.Linear(m, m), nn.GELU(), nn.Dropout(dropout), nn.Linear(m, dim))
+
+    def input(self, width: int) -> nn.Module:
+        """Two linear maps with a GELU between them: features (b, width) -> tokens (b, dim) (chapter 3)."""
+        layers = nn.Linear(width, self.dim), nn.GELU(), nn.Dropout(self.dropout), nn.Linear(self.dim, self.dim)
+        return nn.Sequential(*layers)
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        return self.output(tokens.flatten(1))
