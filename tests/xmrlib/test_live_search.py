@@ -200,3 +200,10 @@ def test_what_the_stamps_teach_is_ridge_regression(stamps):
     Y = store.features(encoders.multilingual_encoder(), stamps.captions("en")).astype(np.float64)
     np.testing.assert_allclose(mean, X.mean(axis=0))
     np.testing.assert_allclose(weights.T, Ridge(alpha=live_search._RIDGE).fit(X, Y).coef_, atol=1e-6)
+
+
+def test_a_picture_is_known_by_its_three_likeliest_classes():
+    seen = np.array([[0.1, 0.6, 0.05, 0.25], [0.4, 0.1, 0.1, 0.4]])
+    best = live_search._best_classes(seen, ["dog", "cat", "cup", "owl"])
+    assert best[0] == [("cat", 0.6), ("owl", 0.25), ("dog", 0.1)]
+    assert best[1] == [("dog", 0.4), ("owl", 0.4), ("cat", 0.1)]  # equal ones in the order of the classes
