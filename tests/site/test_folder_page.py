@@ -17,7 +17,7 @@ NAMES = {
     "animals/mammals/dogs/dog": "my dog.png",
     "animals/birds/owl": "下载/猫头鹰 (1).png",
     "hobbies/music/string/guitar_classical": "<b>loud</b> &amp;.png",
-    "food/fruit/banana": "it's \"yellow\", 100% #1?.png",
+    "food/fruit/banana": 'it\'s "yellow", 100% #1?.png',
     "animals/mammals/equines/horse": "a/b/c/马.png",
     "hobbies/music/string/violin": "<img src=x onerror=alert(1)>.png",
     "animals/mammals/elephant": "éléphant.png",
@@ -29,7 +29,12 @@ NAMES = {
 }
 """Stamp -> the name that its picture gets in the folder of the reader."""
 BROKEN = "half a picture.png"
-FIRST = {"a dog": "my dog.png", "an owl": "下载/猫头鹰 (1).png", "吉他": "<b>loud</b> &amp;.png", "a horse": "a/b/c/马.png"}
+FIRST = {
+    "a dog": "my dog.png",
+    "an owl": "下载/猫头鹰 (1).png",
+    "吉他": "<b>loud</b> &amp;.png",
+    "a horse": "a/b/c/马.png",
+}
 
 
 @pytest.fixture(scope="module")
