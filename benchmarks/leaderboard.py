@@ -1,8 +1,9 @@
 """The whole leaderboard from a warm store: CPU seconds of every system of xmrlib.systems, with all its seeds.
 
 Features are read from a store that holds them all; scores are computed, not read. Each system is asked once, in one
-process, in the order of the book, as `xmrlib.leaderboard` asks it. What the first system loads (pictures, captions)
-the later ones find loaded, as in a notebook. Target: at most two minutes of processor time together.
+process, in the order of the book, as `xmrlib.leaderboard` asks it. What the first one loads (pictures, captions) the
+later ones find loaded, as in a notebook. The clock is not recorded, for it depends on what else the machine does.
+Target: at most two minutes of processor time together.
 
 The features come from the cache of this computer through links; the scores go to a folder that is thrown away. Where
 features are missing they are computed, the script says so, and nothing is recorded: the store was not warm.
@@ -33,14 +34,14 @@ def cache_without_scores(real: Path, new: Path) -> None:
 
 
 def measure(chosen: Iterable[systems.System]) -> dict[str, dict[str, float]]:
-    """Name -> seeds, and CPU and wall seconds of all of them together."""
+    """Name -> seeds, and CPU seconds of all of them together."""
     times = {}
     for system in chosen:
-        start, start_cpu = time.perf_counter(), time.process_time()
+        start = time.process_time()
         for seed in range(system.seeds):
             leaderboard.scores(system.name, seed=seed)
-        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-        times[system.name] = {"seeds": system.seeds, "wall_s": wall, "cpu_s": cpu}
+        cpu = time.process_time() - start
+        times[system.name] = {"seeds": system.seeds, "cpu_s": cpu}
         print(f"{system.section:5}{system.name:36}{system.seeds:3} seeds{cpu:8.2f} s CPU", flush=True)
     return times
 
