@@ -44,9 +44,7 @@ class Fusion(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None) -> Tensor:
         there = self._present(features, present or {})
-        rows = [
-            self._token(name, features, there[:, place, None]) for place, name in enumerate(self.inputs)
-        ]
+        rows = [self._token(name, features, there[:, place, None]) for place, name in enumerate(self.inputs)]
         return normalize(self.join(torch.stack(rows, dim=1), there), dim=1)
 
     def join(self, tokens: Tensor, present: Tensor) -> Tensor:
@@ -56,7 +54,9 @@ class Fusion(nn.Module):
     def _token(self, name: str, features: Mapping[str, Tensor], there: Tensor) -> Tensor:
         if name not in features:
             return there.new_zeros((len(there), self.dim), dtype=torch.float32)
-        row = features[name].masked_fill(~there, 0.0)  # NaN and all that is not there goes before the linear map
+        row = features[name].masked_fill(
+            ~there, 0.0
+        )  # NaN and all that is not there goes before the linear map
         return self.inputs[name](row).masked_fill(~there, 0.0)
 
     def _present(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
@@ -147,7 +147,12 @@ class Network(Fusion):
 
     def input(self, width: int) -> nn.Module:
         """Two linear maps with a GELU between them: features (b, width) -> tokens (b, dim) (chapter 3)."""
-        layers = nn.Linear(width, self.dim), nn.GELU(), nn.Dropout(self.dropout), nn.Linear(self.dim, self.dim)
+        layers = (
+            nn.Linear(width, self.dim),
+            nn.GELU(),
+            nn.Dropout(self.dropout),
+            nn.Linear(self.dim, self.dim),
+        )
         return nn.Sequential(*layers)
 
     def join(self, tokens: Tensor, present: Tensor) -> Tensor:
