@@ -18,8 +18,11 @@ __all__ = [
     "checks",
     "datasets",
     "doctor",
+    "fusion",
+    "graph",
     "image",
     "index",
+    "known_item",
     "leaderboard",
     "live_search",
     "losses",
@@ -36,6 +39,7 @@ __all__ = [
     "tables",
     "text",
     "train",
+    "transformer",
 ]
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import gelu, normalize
 
 from xmrlib import _expect
 from xmrlib.transformer import TransformerEncoder
 
-__all__ = ["Attention", "Concatenation", "Fusion", "Gated", "Network"]
+__all__ = ["Attention", "Concatenation", "Fusion", "Gated", "Interaction", "Network"]
 
 
 class Fusion(nn.Module):
@@ -176,3 +176,26 @@ class Network(Fusion):
 
     def join(self, tokens: Tensor, present: Tensor) -> Tensor:
         return self.output(tokens.flatten(1))
+
+
+class Interaction(Fusion):
+    """Iterated fusion: f_1 joins the tokens, and each later layer joins the last result with f_1 again (chapter 3).
+
+    ``f_(l+1) = W [gelu(f_l), gelu(f_1)]``, for three layers the f_mi, f_mim and f_mimm of the survey. With ``depth=1`` it
+    computes what `Concatenation` does. Raises ``ValueError`` for a depth below 1.
+
+    >>> Interaction({"text": 4, "sound": 3}, dim=2, depth=3)({"text": torch.randn(5, 4)}).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, widths: Mapping[str, int], dim: int = 128, depth: int = 3) -> None:
+        super().__init__(widths, dim)
+        self.first = nn.Linear(len(widths) * dim, dim)
+        later = _expect.integer("depth", depth, 1) - 1
+        self.later = nn.ModuleList(nn.Linear(2 * dim, dim) for _ in range(later))
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        first = joined = self.first(tokens.flatten(1))
+        for layer in self.later:
+            joined = layer(torch.cat([gelu(joined), gelu(first)], dim=1))
+        return joined
