@@ -25,7 +25,7 @@ __all__ = ["Pointing", "blanked", "fit", "load_pointing", "look", "regions_of", 
 
 SIDE, CELLS = 224, 7  # pixels; places along a side
 CELL = SIDE // CELLS
-STEPS, BATCH, SHARP = 150, 32, 0.05  # of the training; the last is the temperature of InfoNCE
+STEPS, BATCH, SHARP = 150, 24, 0.05  # of the training; the last is the temperature of InfoNCE
 SIZES = {"train": 150, "valid": 100}  # scenes of the parts; the rest is for testing
 
 
