@@ -36,10 +36,14 @@ class Pointing:
     scenes: Scenes
     words: np.ndarray  #: (n, t, 50) float32, the vectors of the words of each caption, zeros after the last
     present: np.ndarray  #: (n, t) bool, where there is a word
-    named: np.ndarray  #: (n, t) int64: 0 or 1 for a word of the name of the first or the second thing, else -1
+    named: (
+        np.ndarray
+    )  #: (n, t) int64: 0 or 1 for a word of the name of the first or the second thing, else -1
     regions: np.ndarray  #: (n, 49, 320) float32, the places of each picture, row by row
     inside: np.ndarray  #: (n, 2, 49) bool: the middle of that place lies in the box of the thing
-    scale: tuple[np.ndarray, np.ndarray]  #: mean and spread (320,) of the places, which ``regions`` are free of
+    scale: tuple[
+        np.ndarray, np.ndarray
+    ]  #: mean and spread (320,) of the places, which ``regions`` are free of
     same: np.ndarray  #: (n, n) bool: two scenes show the same two things
     parts: Mapping[str, np.ndarray]  #: "train", "valid", "test", "unseen" -> numbers of scenes
 
