@@ -203,19 +203,19 @@ class CrossAttention(nn.Module):
         self, words: Tensor, regions: Tensor, present: Tensor, visible: Tensor | None = None
     ) -> Tensor:
         q, k = self._maps(words, regions)
-        seen = torch.einsum("bcts,csd->bctd", self._shares(q, k, visible), k)
-        cosines = cosine_similarity(q[:, None], seen, dim=-1).masked_fill(~present[:, None], 0.0)
-        return cosines.sum(dim=-1) / present.sum(dim=-1)[:, None]
+        seen = torch.einsum("cbts,csd->cbtd", self._shares(q, k, visible), k)
+        cosines = cosine_similarity(q, seen, dim=-1).masked_fill(~present, 0.0)
+        return (cosines.sum(dim=-1) / present.sum(dim=-1)).T
 
     def weights(self, words: Tensor, regions: Tensor, visible: Tensor | None = None) -> Tensor:
         """Where each word looks in each picture, (b, c, t, s): the weights of visible regions sum to one (chapter 3)."""
-        return self._shares(*self._maps(words, regions), visible)
+        return self._shares(*self._maps(words, regions), visible).transpose(0, 1)
 
     def _maps(self, words: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
         return normalize(self.word(words), dim=-1), normalize(self.region(regions), dim=-1)
 
     def _shares(self, q: Tensor, k: Tensor, visible: Tensor | None) -> Tensor:
-        cosines = torch.einsum("btd,csd->bcts", q, k) / self.temperature
+        cosines = torch.einsum("btd,csd->cbts", q, k) / self.temperature  # pictures first: nothing is copied
         if visible is not None:
-            cosines = cosines.masked_fill(~visible[:, None], -torch.inf)
+            cosines = cosines.masked_fill(~visible[:, None, None], -torch.inf)
         return cosines.softmax(dim=-1)
