@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, normalize
+from torch.nn.functional import cosine_similarity, gelu, normalize
 
 from xmrlib import _expect
 from xmrlib.transformer import TransformerEncoder
 
-__all__ = ["Attention", "Concatenation", "Fusion", "Gated", "Interaction", "Network"]
+__all__ = ["Attention", "Concatenation", "CrossAttention", "Fusion", "Gated", "Interaction", "Network"]
 
 
 class Fusion(nn.Module):
@@ -199,3 +199,46 @@ class Interaction(Fusion):
         for layer in self.later:
             joined = layer(torch.cat([gelu(joined), gelu(first)], dim=1))
         return joined
+
+
+class CrossAttention(nn.Module):
+    r"""Words look at regions: the score of each text with each picture, (b, c), higher is better (chapter 3).
+
+    ``forward(words (b, t, d_w), regions (c, s, d_r), present (b, t), visible (c, s))``: a word weighs the regions by
+    :math:`\mathrm{softmax}(\cos / \tau)` and takes their weighted mean; the score is the mean over the words that are
+    present of the cosine between a word and what it saw. The idea of stacked cross attention (Lee et al. 2018), without
+    its clipping and its second normalisation. Regions where ``visible`` is False are not looked at; by default all are.
+    ``temperature`` :math:`\tau`: infinity gives all regions one weight, mean pooling. Raises ``ValueError`` unless it is above 0.
+
+    >>> net = CrossAttention(words=50, regions=320)
+    >>> net(torch.randn(5, 7, 50), torch.randn(4, 49, 320), torch.ones(5, 7, dtype=torch.bool)).shape
+    torch.Size([5, 4])
+    """
+
+    def __init__(self, words: int, regions: int, dim: int = 32, temperature: float = 0.2) -> None:
+        super().__init__()
+        self.word, self.region = nn.Linear(words, dim), nn.Linear(regions, dim)
+        if not temperature > 0:
+            raise _expect.fail("temperature", temperature, "a number above 0, or infinity")
+        self.temperature = temperature
+
+    def forward(
+        self, words: Tensor, regions: Tensor, present: Tensor, visible: Tensor | None = None
+    ) -> Tensor:
+        q, k = self._maps(words, regions)
+        seen = torch.einsum("cbts,csd->cbtd", self._shares(q, k, visible), k)
+        cosines = cosine_similarity(q, seen, dim=-1).masked_fill(~present, 0.0)
+        return (cosines.sum(dim=-1) / present.sum(dim=-1)).T
+
+    def weights(self, words: Tensor, regions: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Where each word looks in each picture, (b, c, t, s): the weights of visible regions sum to one (chapter 3)."""
+        return self._shares(*self._maps(words, regions), visible).transpose(0, 1)
+
+    def _maps(self, words: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        return normalize(self.word(words), dim=-1), normalize(self.region(regions), dim=-1)
+
+    def _shares(self, q: Tensor, k: Tensor, visible: Tensor | None) -> Tensor:
+        cosines = torch.einsum("btd,csd->cbts", q, k) / self.temperature  # pictures first: nothing is copied
+        if visible is not None:
+            cosines = cosines.masked_fill(~visible[:, None, None], -torch.inf)
+        return cosines.softmax(dim=-1)

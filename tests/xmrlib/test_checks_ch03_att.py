@@ -1,0 +1,56 @@
+"""The exercise on cross-attention both ways: right answers in other styles pass, plausible errors fail."""
+
+import numpy as np
+import pytest
+import torch
+
+from xmrlib import checks
+from xmrlib.checks import ch03_att
+
+
+def by_arrays(weights, boxes):
+    row, column = np.divmod(weights.reshape(len(weights), -1).argmax(axis=1), 7)
+    x, y = 32 * column + 16, 32 * row + 16
+    left, top, right, bottom = boxes.T
+    return ((left <= x) & (x < right) & (top <= y) & (y < bottom)).mean()
+
+
+def by_torch(weights, boxes):
+    best = torch.tensor(weights).flatten(1).argmax(dim=1)
+    x, y = best % 7 * 32 + 16, best // 7 * 32 + 16
+    b = torch.tensor(boxes)
+    return ((b[:, 0] <= x) & (x < b[:, 2]) & (b[:, 1] <= y) & (y < b[:, 3])).double().mean()
+
+
+def corner(weights, boxes):
+    row, column = np.divmod(weights.reshape(len(weights), -1).argmax(axis=1), 7)
+    left, top, right, bottom = boxes.T
+    return ((left <= 32 * column) & (32 * column < right) & (top <= 32 * row) & (32 * row < bottom)).mean()
+
+
+@pytest.mark.parametrize("answer", [by_arrays, by_torch, lambda w, b: float(by_arrays(w, b))])
+def test_right_answers_in_any_style_pass(answer):
+    assert checks.exercise("ex-ch03-att-pointing", answer).state == "right"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        corner,
+        lambda w, b: by_arrays(w.transpose(0, 2, 1), b),  # rows for columns
+        lambda w, b: by_arrays(-w, b),
+        lambda w, b: 1 - by_arrays(w, b),
+        lambda w, b: by_arrays(w, b) * len(w),  # a count
+    ],
+)
+def test_plausible_errors_fail(answer):
+    assert checks.exercise("ex-ch03-att-pointing", answer).state == "wrong"
+
+
+@pytest.mark.parametrize("answer", [..., None, lambda weights, boxes: ...])
+def test_an_empty_answer_is_open(answer):
+    assert checks.exercise("ex-ch03-att-pointing", answer).state == "open"
+
+
+def test_every_exercise_is_tested():
+    assert set(ch03_att.EXERCISES) == {"ex-ch03-att-pointing"}
