@@ -214,7 +214,7 @@ def test_pooling_by_hand():
     pieces, weights = encoder._model
     texts = ["a cat", "a much longer sentence about two dogs"]
     rows = [pieces.encode(text).ids for text in texts]
-    tokens = [encoders.text._bert(weights, torch.tensor([r]))[0].numpy() for r in rows]
+    tokens = [bert(torch.tensor([r]))[0].numpy() for r in rows]
     mean = np.stack([t.astype(float).mean(axis=0) for t in tokens])
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     np.testing.assert_allclose(encoder.encode(texts), expected, rtol=1e-4, atol=1e-6)
