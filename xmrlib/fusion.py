@@ -36,6 +36,8 @@ class Fusion(nn.Module):
     def __init__(self, widths: Mapping[str, int], dim: int = 128) -> None:
         super().__init__()
         self.dim = _expect.integer("dim", dim, 1)
+        _expect.integer("number of modalities in widths", len(widths), 1)
+        self.widths = dict(widths)
         self.inputs = nn.ModuleDict({name: self.input(d) for name, d in widths.items()})
 
     def input(self, width: int) -> nn.Module:
@@ -44,9 +46,7 @@ class Fusion(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor] | None = None) -> Tensor:
         there = self._present(features, present or {})
-        rows = [
-            self._token(name, features, there[:, place, None]) for place, name in enumerate(self.inputs)
-        ]
+        rows = [self._token(name, features, there[:, place, None]) for place, name in enumerate(self.inputs)]
         return normalize(self.join(torch.stack(rows, dim=1), there), dim=1)
 
     def join(self, tokens: Tensor, present: Tensor) -> Tensor:
@@ -56,22 +56,41 @@ class Fusion(nn.Module):
     def _token(self, name: str, features: Mapping[str, Tensor], there: Tensor) -> Tensor:
         if name not in features:
             return there.new_zeros((len(there), self.dim), dtype=torch.float32)
-        row = features[name].masked_fill(~there, 0.0)  # NaN and all that is not there goes before the linear map
+        _expect.equal("width", name, features[name].shape[1], "widths", self.widths[name])
+        row = features[name].masked_fill(~there, 0.0)  # NaN goes before the linear map, which would spread it
         return self.inputs[name](row).masked_fill(~there, 0.0)
 
     def _present(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Which rows have which modality, (b, m) bool, in the order of ``inputs``; checked."""
-        for name in [*features, *present]:
-            _expect.one_of("modality", name, tuple(self.inputs))
-        b = len(next(iter(features.values()), ()))
-        columns = []
-        for name in self.inputs:
-            given = torch.full((b,), name in features)
-            columns.append(given & present[name] if name in present else given)
-        there = torch.stack(columns, dim=1)
+        b = _rows(features, present, tuple(self.inputs))
+        there = torch.stack([_column(name, features, present, b) for name in self.inputs], dim=1)
         if not there.any(dim=1).all():
             raise _expect.fail("a row", "without any modality", "at least one that is present")
         return there
+
+
+def _rows(features: Mapping[str, Tensor], present: Mapping[str, Tensor], known: tuple[str, ...]) -> int:
+    """How many rows the features have; all names are known, and all have as many."""
+    for name in [*features, *present]:
+        _expect.one_of("modality", name, known)
+    lengths = [len(rows) for rows in features.values()]
+    b = _expect.integer("number of rows of the features", max(lengths, default=0), 1)
+    for name, length in zip(features, lengths, strict=True):
+        _expect.equal("length", name, length, "the other features", b)
+    return b
+
+
+def _column(name: str, features: Mapping[str, Tensor], present: Mapping[str, Tensor], b: int) -> Tensor:
+    """Which rows have the modality, (b,) bool."""
+    given = torch.full((b,), name in features)
+    if name not in present:
+        return given
+    rows = present[name]
+    if rows.dtype != torch.bool or rows.shape != (b,):
+        raise _expect.fail(
+            f"present[{name!r}]", f"{rows.dtype} of shape {tuple(rows.shape)}", f"bool of shape ({b},)"
+        )
+    return given & rows
 
 
 class Concatenation(Fusion):
@@ -147,7 +166,12 @@ class Network(Fusion):
 
     def input(self, width: int) -> nn.Module:
         """Two linear maps with a GELU between them: features (b, width) -> tokens (b, dim) (chapter 3)."""
-        layers = nn.Linear(width, self.dim), nn.GELU(), nn.Dropout(self.dropout), nn.Linear(self.dim, self.dim)
+        layers = (
+            nn.Linear(width, self.dim),
+            nn.GELU(),
+            nn.Dropout(self.dropout),
+            nn.Linear(self.dim, self.dim),
+        )
         return nn.Sequential(*layers)
 
     def join(self, tokens: Tensor, present: Tensor) -> Tensor:

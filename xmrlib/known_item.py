@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from xmrlib.fusion import Fusion
 
-__all__ = ["CONDITIONS", "Features", "KnownItems", "Score", "evaluate", "fit", "load_known_items", "scores_of"]
+__all__ = [
+    "CONDITIONS",
+    "Features",
+    "KnownItems",
+    "Score",
+    "evaluate",
+    "fit",
+    "load_known_items",
+    "scores_of",
+]
 
 MODALITIES = ("text", "picture", "sound")
 CONDITIONS = ("clean", "one missing", "two missing", "one spoiled", "one wrong")
@@ -32,7 +41,10 @@ CONDITIONS = ("clean", "one missing", "two missing", "one spoiled", "one wrong")
 LANGUAGES = ("de", "fr", "ru")  # of the captions in the looks; all three looks have all stamps
 SPOKEN = "fr"  # the language in which most stamps are spoken
 LOOKS = len(LANGUAGES)
-POOR, SPOILED = (0.2, 16, -5), (0.5, 8, -15)  # share of letters lost; pixels a side; decibels of voice over noise
+POOR, SPOILED = (
+    (0.2, 16, -5),
+    (0.5, 8, -15),
+)  # share of letters lost; pixels a side; decibels of voice over noise
 WINDOW = 0.8  # share of the side of the picture that a glance sees
 RATE, SECONDS, RANGE = 16_000, 0.5, 20  # Hz; of an excerpt; dB below the loudest value that count
 
@@ -111,7 +123,9 @@ def _look(stamps: Stamps, numbers: np.ndarray, number: int, spoiled: bool) -> Fe
     return {
         "text": store.features(encoders.multilingual_encoder(), texts),
         "picture": store.features(encoders.image_encoder(), pictures),
-        "sound": _kept(stamps, numbers, f"{number} {decibels}", functools.partial(_excerpt, decibels=decibels)),
+        "sound": _kept(
+            stamps, numbers, f"{number} {decibels}", functools.partial(_excerpt, decibels=decibels)
+        ),
     }
 
 
@@ -125,7 +139,9 @@ def _kept(
     rng = np.random.default_rng(0)
     voices = [stamps[i].spoken[SPOKEN] for i in numbers.tolist()]
     key = ["known item", _code.fingerprint(_kept, _excerpt, _levels), stamps.version, numbers, name]
-    return store.cached_array(key, lambda: np.stack([_levels(heard(audio.load(path), rng)) for path in voices]))
+    return store.cached_array(
+        key, lambda: np.stack([_levels(heard(audio.load(path), rng)) for path in voices])
+    )
 
 
 def _with_losses(text: str, lost: float, rng: np.random.Generator) -> str:
@@ -264,7 +280,9 @@ def fit(
         i = places[batch]
         look = torch.randint(LOOKS, i.shape)
         queries = {name: rows[look, i] for name, rows in stacked.items()}
-        scores = net(queries, _hidden(len(i), drop)) @ net({name: rows[i] for name, rows in gallery.items()}).T
+        scores = (
+            net(queries, _hidden(len(i), drop)) @ net({name: rows[i] for name, rows in gallery.items()}).T
+        )
         return losses.info_nce(scores, temperature, same=same[i][:, i])
 
     return train.fit(net, loss, len(places), steps, min(128, len(places)), lr, weight_decay, seed=seed)
