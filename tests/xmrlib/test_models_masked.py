@@ -69,9 +69,7 @@ def test_padding_changes_nothing(net):
     padded = torch.nn.functional.pad(ids, (0, 3))
     assert torch.allclose(net.vectors(ids), net.vectors(padded), atol=1e-6)
     places = ids == 9
-    assert torch.allclose(
-        net(ids, places), net(padded, torch.nn.functional.pad(places, (0, 3))), atol=1e-6
-    )
+    assert torch.allclose(net(ids, places), net(padded, torch.nn.functional.pad(places, (0, 3))), atol=1e-6)
 
 
 def test_a_text_of_nothing_is_a_row_of_zeros(net):

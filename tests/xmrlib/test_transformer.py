@@ -87,7 +87,12 @@ def test_a_layer_is_that_of_torch(tokens):
     theirs = made(nn.TransformerEncoderLayer, 16, 4, 24, 0.0, "gelu", batch_first=True, norm_first=False)
     own = mine.layers[0]
     copy_attention(own.attention, theirs.self_attn)
-    pairs = [("first", "linear1"), ("second", "linear2"), ("norm_attention", "norm1"), ("norm_output", "norm2")]
+    pairs = [
+        ("first", "linear1"),
+        ("second", "linear2"),
+        ("norm_attention", "norm1"),
+        ("norm_output", "norm2"),
+    ]
     for name, published in pairs:
         getattr(theirs, published).load_state_dict(getattr(own, name).state_dict())
     out = theirs(x, src_key_padding_mask=~there)
