@@ -133,10 +133,11 @@ def _translated(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
     fit, test, (x, y) = split.development, split.test, _centred(stamps, split)
     maps, same = _linear_maps(x, y, TRANSE_DIM, seed), torch.from_numpy(stamps.relevance(fit, fit) == 2)
-    maps.register_parameter("r", torch.nn.Parameter(torch.zeros(TRANSE_DIM)))
+    r = torch.nn.Parameter(torch.zeros(TRANSE_DIM))
+    maps.register_parameter("r", r)
 
     def scores(i: np.ndarray) -> torch.Tensor:
-        return -torch.cdist(normalize(maps[0](x[i])) + maps.r, normalize(maps[1](y[i])))
+        return -torch.cdist(normalize(maps[0](x[i])) + r, normalize(maps[1](y[i])))
 
     def loss(i: torch.Tensor) -> torch.Tensor:
         return losses.triplet(scores(fit[i]), TRANSE_MARGIN, reduction="mean", same=same[i][:, i])
