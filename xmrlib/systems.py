@@ -29,6 +29,7 @@ __all__ = ["SYSTEMS", "System", "named"]
 
 CCA_DIRECTIONS, CCA_RIDGE = 32, 1.0  # round values that do well on folds of the development part
 NEIGHBOURS = 10  # in the graph of pictures; chosen on split.valid
+TRANSE_STEPS, TRANSE_MARGIN, TRANSE_DIM = 200, 0.5, 128  # chosen on split.valid
 CSLS_NEIGHBOURS = 20  # chosen on split.valid
 TRIPLET_STEPS, TRIPLET_RATE, TRIPLET_DIM = 200, 1e-2, 128  # chosen on split.valid
 SUBSPACE_DIM, REGRESSION_RIDGE, KERNEL_RIDGE = 64, 1.0, 0.1  # chosen on folds of the development part
@@ -150,6 +151,28 @@ def _neighbours_mixed_in(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     mean = sentences[fit].mean(axis=0)
     guessed = Ridge(alpha=REGRESSION_RIDGE).fit(mixed[fit], sentences[fit]).predict(mixed[test])
     return similarity.cosine(sentences[test] - mean, guessed - mean)
+
+
+def _translated(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """TransE (Bordes et al. 2013): a caption, moved by one learned vector, is near its picture. Section 3.3."""
+    import torch
+    from torch.nn.functional import normalize
+
+    from xmrlib import losses
+
+    fit, test, (x, y) = split.development, split.test, _centred(stamps, split)
+    maps, same = _linear_maps(x, y, TRANSE_DIM, seed), torch.from_numpy(stamps.relevance(fit, fit) == 2)
+    r = torch.nn.Parameter(torch.zeros(TRANSE_DIM))
+    maps.register_parameter("r", r)
+
+    def scores(i: np.ndarray) -> torch.Tensor:
+        return -torch.cdist(normalize(maps[0](x[i])) + r, normalize(maps[1](y[i])))
+
+    def loss(i: torch.Tensor) -> torch.Tensor:
+        return losses.triplet(scores(fit[i]), TRANSE_MARGIN, reduction="mean", same=same[i][:, i])
+
+    train.fit(maps, loss, len(fit), TRANSE_STEPS, lr=1e-2, seed=seed)
+    return scores(test).detach().numpy().astype(float)
 
 
 def _hubs_held_down(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -539,6 +562,7 @@ SYSTEMS: tuple[System, ...] = (
     System("MiniLM + CNN stage 5, CCA", "2.5", _middle_cnn),
     System("words + visual words, CCA", "2.6", _words_and_visual_words, seeds=5),
     System("MiniLM + CNN + neighbours, ridge", "3.2", _neighbours_mixed_in),
+    System("MiniLM + CNN, TransE", "3.3", _translated, seeds=3),
     System("MiniLM + CNN, CCA, CSLS", "4.1", _hubs_held_down),
     System("class names, MiniLM, centred", "4.1", _class_names_centred),
     System("MiniLM + CNN, LSA", "4.2", _stacked_svd),
