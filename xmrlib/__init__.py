@@ -29,6 +29,7 @@ __all__ = [
     "metrics",
     "models",
     "plot",
+    "pointing",
     "encoders",
     "reproduction",
     "search",
