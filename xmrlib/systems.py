@@ -175,6 +175,21 @@ def _translated(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     return scores(test).detach().numpy().astype(float)
 
 
+def _early_fusion(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """Two descriptions of each side, of one scale, end to end; then CCA. Section 3.1."""
+    texts, pictures, layers = stamps.captions("en"), stamps.images(), encoders.layer_encoder()
+    depths = layers.split(store.features(layers, pictures))
+    said = store.features(encoders.sentence_encoder(), texts), encoders.mean_word_vectors(texts)
+    shown = store.features(encoders.image_encoder(), pictures), depths["stage 5"]
+    return _aligned(_joined(said, split), _joined(shown, split), split)
+
+
+def _late_fusion(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
+    """The sum of the standardised scores of class names, CCA and folder posteriors. Section 3.1."""
+    unlike = _class_names_english, _sentences_and_cnn, _folder_posteriors
+    return similarity.standardised_sum([scores(stamps, split, seed) for scores in unlike])
+
+
 def _hubs_held_down(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """MiniLM + CNN, CCA; from each score goes what is near to both in the development part. Section 4.1."""
     fit, test = split.development, split.test
@@ -320,6 +335,16 @@ def _bag_of_words(stamps: Stamps, split: Split) -> np.ndarray:
     """Which words of the development captions occur in each caption, (n, words): 1 or 0."""
     counter = CountVectorizer(binary=True).fit(stamps.captions("en", split.development))
     return counter.transform(stamps.captions("en")).toarray().astype(float)
+
+
+def _joined(blocks: Sequence[np.ndarray], split: Split) -> np.ndarray:
+    """Blocks of features end to end, each around its mean and of one mean square length, on the development part."""
+    fit, sides = split.development, []
+    for block in blocks:
+        block = block.astype(float)
+        block = block - block[fit].mean(axis=0)
+        sides.append(block / np.sqrt((block[fit] ** 2).sum(axis=1).mean()))
+    return np.hstack(sides)
 
 
 def _aligned(text_features: np.ndarray, picture_features: np.ndarray, split: Split) -> np.ndarray:
@@ -561,6 +586,8 @@ SYSTEMS: tuple[System, ...] = (
     System("MiniLM + CNN stage 3, CCA", "2.5", _early_cnn),
     System("MiniLM + CNN stage 5, CCA", "2.5", _middle_cnn),
     System("words + visual words, CCA", "2.6", _words_and_visual_words, seeds=5),
+    System("early fusion, CCA", "3.1", _early_fusion),
+    System("late fusion of three", "3.1", _late_fusion),
     System("MiniLM + CNN + neighbours, ridge", "3.2", _neighbours_mixed_in),
     System("MiniLM + CNN, TransE", "3.3", _translated, seeds=3),
     System("MiniLM + CNN, CCA, CSLS", "4.1", _hubs_held_down),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import rankdata, zscore
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from xmrlib import similarity
@@ -299,3 +300,41 @@ def test_csls_keeps_the_order_of_a_row_where_no_item_is_a_hub():
 def test_csls_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         similarity.csls(*arguments)
+
+
+# --- late fusion ---------------------------------------------------------------------------------
+
+
+def test_standardised_sum_is_its_definition():
+    rng = np.random.default_rng(4)
+    scores, weights = rng.normal(5, 3, (3, 4, 6)), rng.random((3, 4))
+    expected = sum(w[:, None] * zscore(s, axis=1) for s, w in zip(scores, weights, strict=True))
+    np.testing.assert_allclose(similarity.standardised_sum(scores, weights), expected, atol=1e-12)
+
+
+def test_rank_fusion_is_its_definition_and_ties_share_the_last_rank():
+    scores = [np.array([[3.0, 1, 1, 2]]), np.array([[0.0, 0, 0, 0]])]
+    expected = sum(w / (7 + rankdata(-s, method="max", axis=1)) for s, w in zip(scores, (1, 2), strict=True))
+    found = similarity.reciprocal_rank_fusion(scores, weights=[1, 2], c=7)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fuse", [similarity.standardised_sum, similarity.reciprocal_rank_fusion])
+def test_late_fusion_does_not_see_scale_or_shift_and_a_weight_of_zero_is_absence(fuse):
+    first, second = np.random.default_rng(5).standard_normal((2, 3, 7))
+    both = fuse([first, second])
+    np.testing.assert_allclose(fuse([1000 * first - 5, second]), both, atol=1e-9)
+    np.testing.assert_allclose(fuse([second, first]), both, atol=1e-12)
+    without = fuse([first, second], weights=[1, [1, 0, 1]])
+    np.testing.assert_allclose(without[1], fuse([first])[1], atol=1e-12)
+    np.testing.assert_allclose(without[[0, 2]], both[[0, 2]], atol=1e-12)
+
+
+@pytest.mark.parametrize("fuse", [similarity.standardised_sum, similarity.reciprocal_rank_fusion])
+def test_late_fusion_refuses(fuse):
+    good = np.array([[1.0, 2.0]])
+    for scores, weights in [([], None), ([good, good.T], None), ([good], [1, 1]), ([good * np.nan], None)]:
+        with pytest.raises(ValueError):
+            fuse(scores, weights)
+    with pytest.raises(ValueError, match="scores that differ"):
+        similarity.standardised_sum([np.ones((1, 3))])
