@@ -145,7 +145,7 @@ def look_at(stamps: Stamps, number: int, look: int = 0, spoiled: bool = False) -
         raise _expect.fail("number", number, "a stamp that is spoken in French")
     (lost, pixels, decibels), rng = SPOILED if spoiled else POOR, np.random.default_rng(look)
     return {
-        "text": _with_losses(stamps.captions(LANGUAGES[look], [number])[0], lost, rng),
+        "text": _with_losses(stamps.captions(LANGUAGES[look], np.array([number]))[0], lost, rng),
         "picture": _glance(stamps.images()[number], pixels, rng),
         "sound": _excerpt(audio.load(stamps[number].spoken[SPOKEN]), rng, decibels),
     }
