@@ -10,6 +10,7 @@ Features are kept in the store of the book, batch after batch: an interrupted ru
 from __future__ import annotations
 
 import argparse
+import ctypes
 import inspect
 import re
 import sys
@@ -178,7 +179,7 @@ class Features:
     sentences: np.ndarray  # (m, 384 + 512) standardised: MiniLM and the multilingual encoder
     tfidf: Any  # (m, words) sparse
     views: np.ndarray  # (n, 2 * COMPONENTS) standardised: framed and whole picture
-    regions: np.ndarray  # (n, 1 + GRID², COMPONENTS) float32
+    regions: np.ndarray  # (n, 1 + GRID², COMPONENTS) float16
     seen: dict[str, np.ndarray]  # view -> (n, 1000) class probabilities
     class_names: np.ndarray  # (1000, 384)
 
@@ -200,18 +201,30 @@ def encode(data: Data) -> Features:
     whole = store.features(Threads(Whole()), Files(data.pictures.paths, data.pictures.digests))
     top = whole[:, 0].astype(np.float32)
     views, seen["whole"] = [*views, principal(top, learn)], cnn.classify(top)
-    regions = principal(whole, learn)
+    regions = principal(whole, learn, np.float16)
     del framed, whole, top
+    give_back()
     said = store.features(Threads(minilm), captions)
     names = store.features(minilm, cnn.class_names)
     also = store.features(Threads(multilingual), captions)
     for encoder in (cnn, minilm, multilingual):
         encoder.__dict__.pop("_model", None)  # a network of 100 MB that is not needed any more
+    give_back()
     plain = [" ".join(words_of(caption)) for caption in captions]
-    counter = TfidfVectorizer(min_df=min(3, len(learn_captions)), sublinear_tf=True, token_pattern=r"\S+")
+    counter = TfidfVectorizer(min_df=min(3, len(learn_captions)), sublinear_tf=True, token_pattern=r"\S+",
+                              dtype=np.float32)  # fmt: skip
     counter.fit([plain[i] for i in learn_captions] + ["unseen"] * 3)
-    sentences = np.hstack([standardise(block, learn_captions) for block in (said, also)])
+    sentences = np.empty((len(captions), said.shape[1] + also.shape[1]), np.float32)
+    standardise(said, learn_captions, sentences[:, : said.shape[1]])
+    standardise(also, learn_captions, sentences[:, said.shape[1] :])
+    del also
     return Features(said, sentences, counter.transform(plain), np.hstack(views), regions, seen, names)
+
+
+def give_back() -> None:
+    """Hand memory that was freed back to the system: the allocator of Linux keeps it, up to hundreds of MB here."""
+    with suppress(OSError, AttributeError):  # another system
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def words_of(caption: str) -> list[str]:
@@ -219,17 +232,20 @@ def words_of(caption: str) -> list[str]:
     return re.findall(r"[^\W_]+", caption.lower())
 
 
-def standardise(X: np.ndarray, learn: np.ndarray) -> np.ndarray:
+def standardise(X: np.ndarray, learn: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Columns of mean 0 and variance 1 over the rows `learn`, divided by the root of their number: float32."""
-    X = X.astype(np.float32)
-    X -= X[learn].mean(axis=0)
-    deviation = X[learn].std(axis=0)
-    X /= np.where(deviation > 0, deviation, 1) * np.sqrt(np.float32(X.shape[1]))
-    return X
+    out = np.empty(X.shape, np.float32) if out is None else out
+    for start in range(0, X.shape[1], 64):  # a copy of all columns would be a large one
+        columns = X[:, start : start + 64].astype(np.float32)
+        columns -= columns[learn].mean(axis=0)
+        deviation = columns[learn].std(axis=0)
+        columns /= np.where(deviation > 0, deviation, 1) * np.sqrt(np.float32(X.shape[1]))
+        out[:, start : start + 64] = columns
+    return out
 
 
-def principal(X: np.ndarray, learn: np.ndarray) -> np.ndarray:
-    """The main directions of unit-length rows (the first of each stack decides), damped whitening; float32."""
+def principal(X: np.ndarray, learn: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    """The main directions of unit-length rows (the first of each stack decides), damped whitening; as `dtype`."""
     stack = X.reshape(len(X), -1, X.shape[-1])
     rows = unit(stack[learn, 0].astype(np.float32))
     mean = rows.mean(axis=0)
@@ -237,7 +253,7 @@ def principal(X: np.ndarray, learn: np.ndarray) -> np.ndarray:
     kept = min(COMPONENTS, len(learn) - 1)
     values, vectors = values[::-1][:kept], vectors[:, ::-1][:, :kept]
     weights = (vectors / np.sqrt(values + 0.3 * values.mean()) / np.sqrt(kept)).astype(np.float32)
-    out = np.empty((len(X), stack.shape[1], kept), np.float32)
+    out = np.empty((len(X), stack.shape[1], kept), dtype)
     for start in range(0, len(X), 500):
         part = stack[start : start + 500].astype(np.float32)
         out[start : start + 500] = (unit(part) - mean) @ weights
@@ -449,7 +465,7 @@ def by_heads(data: Data, text: Any, pictures: np.ndarray, seed: int, start: Maps
         return normalize(reader(rows), dim=-1)
 
     def look(i: torch.Tensor) -> torch.Tensor:
-        return normalize(looker(shown[i] * shown.shape[-1] ** 0.5), dim=-1)
+        return normalize(looker(shown[i].float() * shown.shape[-1] ** 0.5), dim=-1)
 
     def compare(U: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
         if not regions:
@@ -654,9 +670,11 @@ def run(data: Data) -> dict[str, Any]:
             if not all(np.isfinite(matrix).all() for matrix in found):
                 raise ValueError("scores that are not finite")
             dev[name], test[name] = (matrix.astype(np.float16) for matrix in found)  # 5,000 x 1,000 each
+            del score, found  # arrays that the next method needs room for
         except Exception as error:  # the features took minutes: go on with the other methods, and say so
             failed[name] = f"{type(error).__name__}: {error}"
             print(f"  {name}: left out, {failed[name]}", file=sys.stderr)
+        give_back()
     if not dev:
         raise SystemExit("no method could be fitted")
     with timed(times, "selection"):

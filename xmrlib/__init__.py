@@ -18,14 +18,18 @@ __all__ = [
     "checks",
     "datasets",
     "doctor",
+    "fusion",
+    "graph",
     "image",
     "index",
+    "known_item",
     "leaderboard",
     "live_search",
     "losses",
     "metrics",
     "models",
     "plot",
+    "pointing",
     "encoders",
     "reproduction",
     "search",
@@ -36,6 +40,7 @@ __all__ = [
     "tables",
     "text",
     "train",
+    "transformer",
 ]
 
 

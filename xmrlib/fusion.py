@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import cosine_similarity, gelu, normalize
 
 from xmrlib import _expect
 from xmrlib.transformer import TransformerEncoder
 
-__all__ = ["Attention", "Concatenation", "CrossAttention", "Fusion", "Gated", "Network"]
+__all__ = ["Attention", "Concatenation", "CrossAttention", "Fusion", "Gated", "Interaction", "Network"]
 
 
 class Fusion(nn.Module):
@@ -178,6 +178,29 @@ class Network(Fusion):
         return self.output(tokens.flatten(1))
 
 
+class Interaction(Fusion):
+    """Iterated fusion: f_1 joins the tokens, and each later layer joins the last result with f_1 again (chapter 3).
+
+    ``f_(l+1) = W [gelu(f_l), gelu(f_1)]``, for three layers the f_mi, f_mim and f_mimm of the survey. With ``depth=1`` it
+    computes what `Concatenation` does. Raises ``ValueError`` for a depth below 1.
+
+    >>> Interaction({"text": 4, "sound": 3}, dim=2, depth=3)({"text": torch.randn(5, 4)}).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, widths: Mapping[str, int], dim: int = 128, depth: int = 3) -> None:
+        super().__init__(widths, dim)
+        self.first = nn.Linear(len(widths) * dim, dim)
+        later = _expect.integer("depth", depth, 1) - 1
+        self.later = nn.ModuleList(nn.Linear(2 * dim, dim) for _ in range(later))
+
+    def join(self, tokens: Tensor, present: Tensor) -> Tensor:
+        first = joined = self.first(tokens.flatten(1))
+        for layer in self.later:
+            joined = layer(torch.cat([gelu(joined), gelu(first)], dim=1))
+        return joined
+
+
 class CrossAttention(nn.Module):
     r"""Words look at regions: the score of each text with each picture, (b, c), higher is better (chapter 3).
 
@@ -203,19 +226,19 @@ class CrossAttention(nn.Module):
         self, words: Tensor, regions: Tensor, present: Tensor, visible: Tensor | None = None
     ) -> Tensor:
         q, k = self._maps(words, regions)
-        seen = torch.einsum("bcts,csd->bctd", self._shares(q, k, visible), k)
-        cosines = cosine_similarity(q[:, None], seen, dim=-1).masked_fill(~present[:, None], 0.0)
-        return cosines.sum(dim=-1) / present.sum(dim=-1)[:, None]
+        seen = torch.einsum("cbts,csd->cbtd", self._shares(q, k, visible), k)
+        cosines = cosine_similarity(q, seen, dim=-1).masked_fill(~present, 0.0)
+        return (cosines.sum(dim=-1) / present.sum(dim=-1)).T
 
     def weights(self, words: Tensor, regions: Tensor, visible: Tensor | None = None) -> Tensor:
         """Where each word looks in each picture, (b, c, t, s): the weights of visible regions sum to one (chapter 3)."""
-        return self._shares(*self._maps(words, regions), visible)
+        return self._shares(*self._maps(words, regions), visible).transpose(0, 1)
 
     def _maps(self, words: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
         return normalize(self.word(words), dim=-1), normalize(self.region(regions), dim=-1)
 
     def _shares(self, q: Tensor, k: Tensor, visible: Tensor | None) -> Tensor:
-        cosines = torch.einsum("btd,csd->bcts", q, k) / self.temperature
+        cosines = torch.einsum("btd,csd->cbts", q, k) / self.temperature  # pictures first: nothing is copied
         if visible is not None:
-            cosines = cosines.masked_fill(~visible[:, None], -torch.inf)
+            cosines = cosines.masked_fill(~visible[:, None, None], -torch.inf)
         return cosines.softmax(dim=-1)

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONDITIONS",
-    "Features",
     "KnownItems",
-    "Score",
     "evaluate",
     "fit",
     "load_known_items",

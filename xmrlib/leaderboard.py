@@ -1,8 +1,7 @@
 """The one leaderboard of the book: every system on the same test captions and pictures.
 
-Score matrices are kept in the store under a key of everything that they depend on (the code of the system and of all
-that it uses, which holds the hashes of the encoders' weights; the data; the split; the seed), so any measure,
-interval or test follows without computing them again. Introduced in chapter 1.
+Score matrices are kept in the store (`xmrlib.systems.System`), so any measure, interval or test follows without
+computing them again. Introduced in chapter 1.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import hypergeom
 
-from xmrlib import _code, _expect, metrics, store, systems
+from xmrlib import _expect, metrics, systems
 from xmrlib.checks import Result
 from xmrlib.datasets import Split, Stamps, load_stamps
 from xmrlib.tables import Table
@@ -38,9 +37,7 @@ def scores(name: str, split: Split | None = None, seed: int = 0, stamps: Stamps 
     (140, 140)
     """
     system, stamps = systems.named(name), stamps or _stamps()
-    split = split or stamps.split
-    key = ["scores", _code.fingerprint(system.scores), stamps.version, split.key, seed]
-    return store.cached_array(key, lambda: system.scores(stamps, split, seed), folder="scores")
+    return system.kept(stamps, split or stamps.split, seed)
 
 
 def per_query(

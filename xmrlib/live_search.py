@@ -208,7 +208,7 @@ def build_index(stamps: datasets.Stamps) -> LiveIndex:
     seen = cnn.classify(store.features(cnn, stamps.images())).astype(np.float64)
     classes = _class_vectors(cnn.class_names)
     directions = _directions(classes, _DIMENSIONS)
-    words, queries, costs = _words(directions, *_texts(stamps))
+    words, queries, costs = _kept_words(directions, *_texts(stamps))
     pictures = similarity.normalize(seen @ classes @ directions)
     return LiveIndex(words, queries, costs, _whole(pictures), _best_classes(seen, cnn.class_names))
 

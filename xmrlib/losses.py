@@ -1,4 +1,4 @@
-"""Losses that pull pairs together and push others apart: contrastive, triplet, InfoNCE, sigmoid (chapter 4).
+"""Losses that pull pairs together and push others apart: contrastive, triplet, InfoNCE, NT-Xent, sigmoid (chapter 4).
 
 They are differentiable functions of distances or scores, so the space, its measure and the networks in front are free.
 ``scores (b, b)`` compares the b texts of a batch (rows) with its b pictures (columns), higher is better; the pairs
@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import cross_entropy, logsigmoid, normalize
 
 from xmrlib import _expect
 
-__all__ = ["contrastive", "info_nce", "sigmoid", "triplet"]
+__all__ = ["contrastive", "info_nce", "nt_xent", "sigmoid", "triplet"]
 
 Negatives = Literal["all", "hardest", "semihard", "random"]
 Reduction = Literal["sum", "mean", "nonzero"]
@@ -99,6 +99,26 @@ def info_nce(scores: Tensor, temperature: float | Tensor = 0.07, same: Tensor | 
     logits = (scores / _temperature(temperature)).masked_fill(others & ~allowed, -torch.inf)
     right = torch.arange(len(scores), device=scores.device)
     return (cross_entropy(logits, right) + cross_entropy(logits.T, right)) / 2
+
+
+def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.5) -> Tensor:
+    r"""NT-Xent of SimCLR (Chen et al. 2020): which of the 2b - 1 other views shows the same item (chapter 3)?
+
+    .. math:: -\frac{1}{2b} \sum_{i=1}^{2b} \log \frac{e^{s_{i i'}/\tau}}{\sum_{j \neq i} e^{s_{ij}/\tau}}
+
+    ``first`` and ``second (b, d)`` are two views of the same b items in the same order, s is the cosine, and i' the other
+    view of the item of i. Raises ``ValueError`` for fewer than two items, other shapes and vectors that are not finite.
+
+    >>> nt_xent(torch.ones(2, 3), torch.ones(2, 3)).item()  # four views, all alike: log 3
+    1.0986...
+    """
+    shapes = [_expect.matrix(n, _numpy(n, x)).shape for n, x in (("first", first), ("second", second))]
+    _expect.equal("shape", "first", shapes[0], "second", shapes[1])
+    b = _expect.integer("the number of items", len(first), 2)
+    views = normalize(torch.cat([first, second]), dim=1)
+    itself = torch.eye(2 * b, dtype=torch.bool, device=views.device)
+    logits = (views @ views.T / _temperature(temperature)).masked_fill(itself, -torch.inf)
+    return cross_entropy(logits, torch.arange(2 * b, device=views.device).roll(b))
 
 
 def sigmoid(

@@ -9,6 +9,8 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+import pybtex.database
+
 ROOT = Path(__file__).resolve().parents[2]
 CLOSING = ["Exercises", "Quiz", "Take-away", "Key terms", "Further reading", "Used from xmrlib"]
 CODE_LINES = 25  # of at most 80 characters
@@ -312,8 +314,8 @@ def cited_keys(text: str) -> set[str]:
 
 
 def bibliography_keys() -> set[str]:
-    text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
-    return set(re.findall(r"^\s*@(?!comment|string)\w+\{\s*([^,\s]+)", text, re.M | re.I))
+    """Read by the parser of the build, which refuses an entry without its end and a key that comes twice."""
+    return set(pybtex.database.parse_file(ROOT / "book" / "references.bib").entries)
 
 
 def used_terms(text: str) -> set[str]:

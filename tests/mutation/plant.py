@@ -29,7 +29,7 @@ from pathlib import Path
 from search_box import FAULTS as SEARCH_BOX_FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
-FAULTS_IN_PYTHON, SEED, PATIENCE = 200, 0, 300.0  # seconds for the tests of one fault
+FAULTS_IN_PYTHON, SEED, PATIENCE = 200, 0, 900.0  # seconds for the tests of one fault
 SEARCH_BOX = "_static/live-search/search.js"
 
 TESTS = {  # module → the tests that are its own

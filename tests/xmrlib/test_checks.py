@@ -93,6 +93,7 @@ WRONG = [
     ({"a": 1}, {"b": 1}, "a dict with the keys 'b' is expected"),
     (0.33, 1 / 3, "do not round"),
     (0.667, 2 / 3, "do not round"),
+    (0.66, 2 / 3, "do not round"),  # cut, not rounded
     (torch.tensor(0.67), 2 / 3, "do not round"),
     ([0.33, 0.67], np.array([1 / 3, 2 / 3]), "do not round"),
     (66.666666666667, 2 / 3, "not per cent"),

@@ -86,4 +86,8 @@ def test_plausible_errors_fail(label, answer):
 
 
 def test_all_exercises_are_tested():
-    assert set(RIGHT) == set(WRONG) == set(ch04_con.EXERCISES)
+    assert set(RIGHT) == set(WRONG) == set(ch04_con.EXERCISES) - {"ex-ch04-contrastive-open"}
+
+
+def test_the_open_question_is_not_graded():
+    assert checks.exercise("ex-ch04-contrastive-open").state == "open"

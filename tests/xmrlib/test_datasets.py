@@ -230,6 +230,12 @@ def test_split_that_leaks_is_refused(train, valid, test, what):
         Split(train, valid, test, np.array([0, 1, 2, 1, 3]), tuple("abcde"))
 
 
+def test_a_split_given_as_lists_holds_arrays():
+    split = Split([0, 1], [2], [3], np.arange(4), tuple("abcd"))
+    for items in (split.train, split.valid, split.test):
+        assert isinstance(items, np.ndarray) and items.dtype == np.int64
+
+
 def test_key_of_a_split_covers_everything():
     """Two splits have the same key only if nothing differs that train, valid, test or folds depend on."""
     group, keys = np.arange(5), tuple("abcde")

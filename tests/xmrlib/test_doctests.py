@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
+from matplotlib import pyplot as plt
 
 import xmrlib
 
@@ -18,4 +19,5 @@ def test_examples_of_a_module(name):
     """Protects the reader who copies an example from the API page."""
     module = importlib.import_module(name)
     result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    plt.close("all")  # the examples of xmrlib.plot leave theirs open
     assert result.failed == 0

@@ -427,6 +427,15 @@ def test_apt_gives_another_build(small, server, apt):
     assert Handler.hits == ["tar"]
 
 
+def test_without_apt_or_the_right_to_it_nothing_is_installed(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert not release._apt("small-data")
+    (tmp_path / "apt-get").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    assert not release._apt("small-data")  # there is no sudo
+
+
 def test_without_apt(small, server, monkeypatch, tmp_path):
     """No apt: it is downloaded."""
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -211,10 +211,10 @@ def test_sentence_encoder_equals_sentence_transformers():
 def test_pooling_by_hand():
     """Mean of the token vectors that are not padding, in float64 numpy."""
     encoder = encoders.sentence_encoder()
-    pieces, weights = encoder._model
+    pieces, bert = encoder._model
     texts = ["a cat", "a much longer sentence about two dogs"]
     rows = [pieces.encode(text).ids for text in texts]
-    tokens = [encoders.text._bert(weights, torch.tensor([r]))[0].numpy() for r in rows]
+    tokens = [bert(torch.tensor([r]))[0].detach().numpy() for r in rows]
     mean = np.stack([t.astype(float).mean(axis=0) for t in tokens])
     expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
     np.testing.assert_allclose(encoder.encode(texts), expected, rtol=1e-4, atol=1e-6)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
-from xmrlib import datasets, live_search
+from xmrlib import datasets, encoders, live_search, similarity, store
 
 WORDS = [
     "a",
@@ -190,3 +191,19 @@ def test_captions_find_their_pictures_far_above_chance(stamps, index, lang, hits
     found = [row[live_search.search(index, c)[1]].any() for c, row in zip(captions, relevant, strict=True)]
     assert np.mean(found) > hits
     assert np.minimum(relevant.sum(axis=1) * 10 / len(stamps), 1).mean() < chance
+
+
+def test_what_the_stamps_teach_is_ridge_regression(stamps):
+    """Against scikit-learn; float64 on both sides, and a matrix that the ridge keeps well conditioned."""
+    weights, mean = live_search._learned(stamps)
+    X = similarity.normalize(store.features(encoders.image_encoder(), stamps.images()).astype(np.float64))
+    Y = store.features(encoders.multilingual_encoder(), stamps.captions("en")).astype(np.float64)
+    np.testing.assert_allclose(mean, X.mean(axis=0))
+    np.testing.assert_allclose(weights.T, Ridge(alpha=live_search._RIDGE).fit(X, Y).coef_, atol=1e-6)
+
+
+def test_a_picture_is_known_by_its_three_likeliest_classes():
+    seen = np.array([[0.1, 0.6, 0.05, 0.25], [0.4, 0.1, 0.1, 0.4]])
+    best = live_search._best_classes(seen, ["dog", "cat", "cup", "owl"])
+    assert best[0] == [("cat", 0.6), ("owl", 0.25), ("dog", 0.1)]
+    assert best[1] == [("dog", 0.4), ("owl", 0.4), ("cat", 0.1)]  # equal ones in the order of the classes

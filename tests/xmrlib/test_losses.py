@@ -245,3 +245,10 @@ def test_planted_pairs_are_learned(loss):
     with torch.no_grad():
         found = (scores(torch.arange(60)).argmax(dim=1) == torch.arange(60)).float().mean()
     assert found > 0.5  # chance is 1 in 60
+
+
+def test_default_margins_are_those_that_the_docstrings_name():
+    """All equal: each of the 2 * 3 * 2 triplets costs the margin; a pair that does not match costs half its square."""
+    torch.testing.assert_close(losses.triplet(torch.zeros(3, 3)), torch.tensor(12 * 0.2))
+    none = torch.tensor([False])
+    torch.testing.assert_close(losses.contrastive(torch.zeros(1), none), torch.tensor(0.5))

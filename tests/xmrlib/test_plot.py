@@ -29,6 +29,7 @@ PICTURES = np.random.default_rng(0).integers(0, 255, (7, 16, 16, 3), dtype=np.ui
 
 @pytest.fixture(autouse=True)
 def style():
+    plt.close("all")  # another file's tests may have run before in this process
     with matplotlib.rc_context():
         plot.use_style()
         yield

@@ -83,3 +83,32 @@ def test_a_line_that_is_none_is_named(tmp_path):
     file.write_text("  1 licence\n00001740 03 n zz entity 0 | x\n00001741 99 n 01 thing 0 000 | y\n")
     with pytest.raises(datasets.BadRowsError, match=r"(?s)2 bad rows.*line 2: not a line of WordNet.*line 3"):
         list(wordnet._synsets(file))
+
+
+@pytest.mark.parametrize(
+    "caption, lexical_files, word",
+    [
+        ("A top hat.", ["noun.artifact"], "top hat"),  # the longest phrase
+        ("Some blueberries.", ["noun.food"], "blueberry"),
+        ("A plumber\u2019s wrench.", ["noun.artifact"], "wrench"),
+        ("An iron for ironing clothes.", ["noun.artifact"], "iron"),  # the head, not what comes after
+        ("A bat.", ["noun.artifact"], "bat"),
+        ("A crane.", ["noun.animal"], "crane"),
+        ("Venus", ["noun.object"], "Venus"),
+    ],
+)
+def test_a_caption_is_linked_to_the_noun_it_is_about(whole, caption, lexical_files, word):
+    found = whole.link(caption, lexical_files)
+    assert word in found.words and found.lexical_file in lexical_files
+
+
+def test_the_lexical_file_decides_between_senses(whole):
+    """Protects against wrong senses: a mouse by a computer, a bat in a cave; the first file of the list wins."""
+    animal, device = (whole.link("A mouse.", [f"noun.{field}"]) for field in ("animal", "artifact"))
+    assert animal.id != device.id
+    assert whole.link("A mouse.", ["noun.artifact", "noun.animal"]) is device
+
+
+@pytest.mark.parametrize("caption", ["A xanthia.", "", "A", "An or."])
+def test_what_is_no_noun_is_not_linked(whole, caption):
+    assert whole.link(caption, ["noun.animal", "noun.artifact"]) is None

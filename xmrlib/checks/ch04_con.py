@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -73,4 +73,5 @@ EXERCISES = {
     "ex-ch04-contrastive-gradient": _gradient,
     "ex-ch04-contrastive-planted": _planted,
     "ex-ch04-contrastive-fusion": _fusion,
+    "ex-ch04-contrastive-open": open_question,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +32,10 @@ _SHA256 = {
     "data.noun": "fea17d2f9656611334eac790e5d69e47645fa180c4aa481fb4cd9b3520754ca2",
     "data.verb": "adcf43e35b581e8036d8b5a52d63d9cd3d3b4870b2720d3c03c799df44777bc2",
 }
+_PREPOSITION = re.compile(
+    r"\b(?:about|for|from|in|inside|is|of|on|out|playing|stands|that|to|which|with)\b|[,;:]"
+)
+_NO_NOUNS = frozenset("a an and are as at at be by he i in is it no or s so the this to two us was".split())
 _HYPERNYM = ("@", "@i")  # of a class, of an instance
 
 
@@ -77,6 +83,37 @@ class WordNet(Sequence[Synset]):
         """Id → synset (chapter 2)."""
         return {synset.id: synset for synset in self}
 
+    def link(self, caption: str, lexical_files: Sequence[str]) -> Synset | None:
+        """The noun that a caption is about: its longest phrase with a meaning in one of those lexical files (chapter 3).
+
+        Of phrases of one length, the last before the first preposition; of meanings, the first lexical file, then the
+        synset that names the word earliest. Plurals count. It reads no context: the lexical files keep a bat for
+        baseball from being an animal, and nothing else does. None if there is no such phrase.
+
+        >>> bat = Synset("n02139199", "noun.animal", ("bat",), "nocturnal mouselike mammal", (), ())
+        >>> words = WordNet([bat])
+        >>> words.link("Two bats.", ["noun.animal"]) is bat, words.link("A bat.", ["noun.artifact"])
+        (True, None)
+        """
+        for phrase in _phrases(caption):
+            named = [
+                (lexical_files.index(synset.lexical_file), place, synset.id)
+                for place, synset in self._nouns.get(phrase, ())
+                if synset.lexical_file in lexical_files
+            ]
+            if named:
+                return self.by_id[min(named)[2]]
+        return None
+
+    @cached_property
+    def _nouns(self) -> dict[str, list[tuple[int, Synset]]]:
+        """Word in lower case → its meanings as a noun, each with the place of the word in the synset."""
+        found = defaultdict(list)
+        for synset in self:
+            for place, word in enumerate(synset.words if synset.id[0] == "n" else ()):
+                found[word.lower()].append((place, synset))
+        return found
+
     def within(self, lexical_file: str) -> list[Synset]:
         """The synsets whose lexical file is, or begins with, the given name: "noun.animal", "noun" (chapter 2).
 
@@ -90,6 +127,23 @@ class WordNet(Sequence[Synset]):
                 f"lexical_file is {lexical_file!r}; expected one of noun, verb, adj, adv, {', '.join(LEXICAL_FILES)}"
             )
         return chosen
+
+
+def _phrases(caption: str) -> Iterator[str]:
+    """The phrases of up to four words, longest and last first, each also without the ending of a plural."""
+    head = _PREPOSITION.split(caption.lower())[0] or caption.lower()
+    for part in (head, caption.lower()):
+        words = re.findall(r"[^\W\d_]+(?:[-'][^\W\d_]+)*", part.replace("\u2019s", ""))
+        for length in range(min(4, len(words)), 0, -1):
+            for start in range(len(words) - length, -1, -1):
+                phrase = " ".join(words[start : start + length])
+                if phrase not in _NO_NOUNS:
+                    yield from dict.fromkeys((phrase, *_singulars(phrase)))
+
+
+def _singulars(phrase: str) -> list[str]:
+    endings = (("ies", "y"), ("ves", "f"), ("es", ""), ("s", ""))
+    return [phrase.removesuffix(old) + new for old, new in endings if phrase.endswith(old)]
 
 
 def load_wordnet(path: str | os.PathLike[str] | None = None) -> WordNet:

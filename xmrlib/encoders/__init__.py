@@ -7,7 +7,13 @@ encoder whose features are in the `xmrlib.store` costs nothing. Introduced in ch
 
 from .image import GridEncoder, ImageEncoder, LayerEncoder, grid_encoder, image_encoder, layer_encoder
 from .speech import SpeechRecogniser, speech_recogniser
-from .text import MultilingualEncoder, SentenceEncoder, multilingual_encoder, sentence_encoder
+from .text import (
+    MultilingualEncoder,
+    SentenceEncoder,
+    minilm_weights,
+    multilingual_encoder,
+    sentence_encoder,
+)
 from .weights import WEIGHTS, weight_files
 from .words import mean_word_vectors, word_vectors
 
@@ -23,6 +29,7 @@ __all__ = [
     "image_encoder",
     "layer_encoder",
     "mean_word_vectors",
+    "minilm_weights",
     "multilingual_encoder",
     "sentence_encoder",
     "speech_recogniser",

@@ -12,9 +12,15 @@ import numpy as np
 
 from .. import _expect
 from ._encoder import THREADS, Encoder, describe, inference
-from .weights import MINILM, USE
+from .weights import MINILM, USE, weight_files
 
-__all__ = ["MultilingualEncoder", "SentenceEncoder", "multilingual_encoder", "sentence_encoder"]
+__all__ = [
+    "MultilingualEncoder",
+    "SentenceEncoder",
+    "minilm_weights",
+    "multilingual_encoder",
+    "sentence_encoder",
+]
 
 _BATCH = 64  # texts of one length that go through MiniLM together
 
@@ -156,3 +162,19 @@ def multilingual_encoder() -> MultilingualEncoder:
     (1, 512)
     """
     return MultilingualEncoder()
+
+
+def minilm_weights() -> dict[str, Any]:
+    """The published weights of the sentence encoder, under the names of `transformer.Bert` (chapter 3).
+
+    >>> from xmrlib.transformer import Bert
+    >>> Bert(pieces=30_522, dim=384, heads=12, layers=6).load_state_dict(minilm_weights())
+    <All keys matched successfully>
+    """
+    return _minilm(_published()).state_dict()
+
+
+def _published() -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(weight_files(MINILM)[0])

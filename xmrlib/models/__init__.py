@@ -6,6 +6,7 @@ They are plain ``torch.nn.Module``; `xmrlib.train.fit` trains them.
 from .adversarial import modality_loss, reverse_gradient
 from .dual import DualEncoder
 from .image import SmallCNN, small_pictures
+from .masked import MaskedWords, mask_words
 from .residual import Basic, Bottleneck, ResNet, resnet
 from .speech import SpeechNetwork
 from .text import TextCNN, TextGRU, word_ids
@@ -16,11 +17,13 @@ __all__ = [
     "Basic",
     "Bottleneck",
     "DualEncoder",
+    "MaskedWords",
     "ResNet",
     "SmallCNN",
     "SpeechNetwork",
     "TextCNN",
     "TextGRU",
+    "mask_words",
     "modality_loss",
     "resnet",
     "reverse_gradient",
