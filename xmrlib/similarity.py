@@ -140,7 +140,7 @@ def reciprocal_rank_fusion(
     no systems, other shapes, c < 0, NaN and infinity. Introduced in chapter 3.
 
     >>> reciprocal_rank_fusion([[[1.0, 3.0]], [[50.0, 10.0]]], weights=[2, 1], c=1)
-    array([[ 1.16666667,  1.33333333]])
+    array([[1.16666667, 1.33333333]])
     """
     c = _expect.number("c", c, 0)
     return _weighted(lambda part: 1 / (c + _ranks(part)), scores, weights)
