@@ -29,6 +29,7 @@ __all__ = [
     "evaluate",
     "fit",
     "load_known_items",
+    "look_at",
     "scores_of",
 ]
 
