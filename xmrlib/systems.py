@@ -155,24 +155,9 @@ def _neighbours_mixed_in(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
 def _translated(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
     """TransE (Bordes et al. 2013): a caption, moved by one learned vector, is near its picture. Section 3.3."""
-    import torch
-    from torch.nn.functional import normalize
-
-    from xmrlib import losses
-
-    fit, test, (x, y) = split.development, split.test, _centred(stamps, split)
-    maps, same = _linear_maps(x, y, TRANSE_DIM, seed), torch.from_numpy(stamps.relevance(fit, fit) == 2)
-    r = torch.nn.Parameter(torch.zeros(TRANSE_DIM))
-    maps.register_parameter("r", r)
-
-    def scores(i: np.ndarray) -> torch.Tensor:
-        return -torch.cdist(normalize(maps[0](x[i])) + r, normalize(maps[1](y[i])))
-
-    def loss(i: torch.Tensor) -> torch.Tensor:
-        return losses.triplet(scores(fit[i]), TRANSE_MARGIN, reduction="mean", same=same[i][:, i])
-
-    train.fit(maps, loss, len(fit), TRANSE_STEPS, lr=1e-2, seed=seed)
-    return scores(test).detach().numpy().astype(float)
+    x, y = _centred(stamps, split)
+    maps = _translation(x, y, stamps, split, seed)
+    return _minus_distances(maps, x[split.test], y[split.test]).detach().numpy().astype(float)
 
 
 def _early_fusion(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
@@ -387,6 +372,36 @@ def _linear_maps(x: torch.Tensor, y: torch.Tensor, dim: int, seed: int) -> torch
 
     with train.seeded(seed):
         return nn.ModuleList(nn.Linear(X.shape[1], dim, bias=False) for X in (x, y))
+
+
+def _translation(
+    x: torch.Tensor, y: torch.Tensor, stamps: Stamps, split: Split, seed: int
+) -> torch.nn.ModuleList:
+    """Two linear maps and the vector ``r`` between them, by the triplet loss of distances on the development part."""
+    import torch
+
+    from xmrlib import losses
+
+    fit = split.development
+    same = torch.from_numpy(stamps.relevance(fit, fit) == 2)
+    maps = _linear_maps(x, y, TRANSE_DIM, seed)
+    maps.register_parameter("r", torch.nn.Parameter(torch.zeros(TRANSE_DIM)))
+
+    def loss(i: torch.Tensor) -> torch.Tensor:
+        scores = _minus_distances(maps, x[fit[i]], y[fit[i]])
+        return losses.triplet(scores, TRANSE_MARGIN, reduction="mean", same=same[i][:, i])
+
+    train.fit(maps, loss, len(fit), TRANSE_STEPS, lr=1e-2, seed=seed)
+    return maps
+
+
+def _minus_distances(maps: torch.nn.ModuleList, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Minus the distance of every translated text to every picture, both on the unit sphere before."""
+    import torch
+    from torch.nn.functional import normalize
+
+    r = maps.get_parameter("r")
+    return -torch.cdist(normalize(maps[0](x)) + r, normalize(maps[1](y)))
 
 
 def _cosines(maps: torch.nn.ModuleList, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
