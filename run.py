@@ -570,7 +570,8 @@ def check(options):
     if not HOME_PAGE.exists():
         book(options)
     prepare(not options.pip)
-    return hand_over([PYTHON, "-m", "pytest", "tests/site", *options.rest])
+    # a browser for each half: the pages one by one, and what is to be played with
+    return hand_over([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests/site", *options.rest])
 
 
 def lab(options):

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,19 @@ def published(profile: str | None, cache: Path) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory) -> dict[str, float]:
-    """The numbers of this computer as it is."""
-    return published(None, tmp_path_factory.mktemp("here"))
+def numbers(tmp_path_factory) -> dict[str | None, dict[str, float]]:
+    """The numbers of each profile, and under None those of this computer as it is; two processes at a time."""
+    names = [None, *PROFILES]
+    caches = [tmp_path_factory.mktemp(str(name)) for name in names]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(names, pool.map(published, names, caches), strict=True))
 
 
 @pytest.mark.portability
 @pytest.mark.parametrize("profile", PROFILES)
-def test_published_numbers_do_not_depend_on_the_processor(profile, here, tmp_path):
+def test_published_numbers_do_not_depend_on_the_processor(profile, numbers):
     """Protects every table of the book: a reader with another computer sees the same numbers."""
-    there = published(profile, tmp_path)
+    here, there = numbers[None], numbers[profile]
     assert there.keys() == here.keys()
     apart = {
         name: (here[name], there[name]) for name in here if not abs(here[name] - there[name]) < THREE_DECIMALS
