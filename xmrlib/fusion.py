@@ -152,7 +152,7 @@ class Attention(Fusion):
 class Network(Fusion):
     """The multi-modal network: a sub-network of two layers for each modality, and a fusion layer (chapter 3).
 
-    As the one that Ngiam et al. (2011) train for speech and lips, with units and training of today.
+    In the spirit of what Ngiam et al. (2011) train for speech and lips, with units and training of today.
 
     >>> Network({"text": 4, "sound": 3}, dim=2)({"text": torch.randn(5, 4)}).shape
     torch.Size([5, 2])
