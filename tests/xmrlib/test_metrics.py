@@ -388,3 +388,8 @@ def test_bad_statistics(call, message):
     """Protects the intervals and tests from input that has no answer."""
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_one_resample_is_allowed_and_has_no_width():
+    low, high = M.bootstrap_interval([0.0, 1.0, 1.0], n_resamples=1)
+    assert low == high
