@@ -570,8 +570,8 @@ def check(options):
     if not HOME_PAGE.exists():
         book(options)
     prepare(not options.pip)
-    # a browser for each half: the pages one by one, and what is to be played with
-    return hand_over([PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests/site", *options.rest])
+    # two browsers; whichever has nothing left takes from the other
+    return hand_over([PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "tests/site", *options.rest])
 
 
 def lab(options):
