@@ -81,7 +81,7 @@ def load_known_items(stamps: Stamps | None = None, standardised: bool = True) ->
     Gallery: English caption (multilingual sentence encoder), picture (CNN), French spoken name. A look: the caption in
     German, French or Russian with one letter in five lost; a window of 80 % of the picture, 16 pixels wide and grey; half
     a second of the spoken name in noise that is 5 dB louder. Spoiled: half of the letters lost; 8 pixels; noise that is 15 dB
-    louder. A sound is the mean and the deviation of each band of `audio.log_mel`, from the loudest value down to 20 dB below it.
+    louder. The half second is the same one in all three looks. A sound is the mean and the deviation of each band of `audio.log_mel`, from the loudest value down to 20 dB below it.
 
     Standardised: for each modality, and apart for gallery and looks, the development part has mean 0 in every column, and
     rows have a length of about 1. Otherwise features are as the encoders give them. ValueError if a stamp lacks one of the captions.

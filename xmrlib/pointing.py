@@ -62,7 +62,7 @@ def load_pointing(stamps: Stamps | None = None, n: int = 600) -> Pointing:
 
     >>> world = load_pointing()  # doctest: +SKIP
     >>> world.regions.shape, {name: len(part) for name, part in world.parts.items()}  # doctest: +SKIP
-    ((600, 49, 320), {'train': 150, 'valid': 100, 'test': 265, 'unseen': 85})
+    ((600, 49, 320), {'train': 150, 'valid': 100, 'test': 262, 'unseen': 88})
     """
     n = _expect.integer("n", n, 320)
     made = scenes(load_stamps() if stamps is None else stamps, n, size=SIDE)
@@ -173,7 +173,7 @@ def scores(net: CrossAttention, world: Pointing, part: str = "test") -> np.ndarr
     """The score of each caption of a part with each of its pictures, (m, m) float64 (chapter 3).
 
     >>> scores(fit(world), world, "unseen").shape  # doctest: +SKIP
-    (85, 85)
+    (88, 88)
     """
     import torch
 
