@@ -81,7 +81,9 @@ def load_known_items(stamps: Stamps | None = None, standardised: bool = True) ->
     Gallery: English caption (multilingual sentence encoder), picture (CNN), French spoken name. A look: the caption in
     German, French or Russian with one letter in five lost; a window of 80 % of the picture, 16 pixels wide and grey; half
     a second of the spoken name in noise that is 5 dB louder. Spoiled: half of the letters lost; 8 pixels; noise that is 15 dB
-    louder. The half second is the same one in all three looks. A sound is the mean and the deviation of each band of `audio.log_mel`, from the loudest value down to 20 dB below it.
+    louder. Each look has
+    draws of its own. A sound is the mean and the deviation of each band of `audio.log_mel`, from the loudest value down
+    to 20 dB below it.
 
     Standardised: for each modality, and apart for gallery and looks, the development part has mean 0 in every column, and
     rows have a length of about 1. Otherwise features are as the encoders give them. ValueError if a stamp lacks one of the captions.
@@ -110,7 +112,7 @@ def _whole(stamps: Stamps, numbers: np.ndarray) -> Features:
     return {
         "text": store.features(encoders.multilingual_encoder(), stamps.captions("en", numbers)),
         "picture": store.features(encoders.image_encoder(), stamps.images()[numbers]),
-        "sound": _kept(stamps, numbers, "whole", lambda voice, rng: voice),
+        "sound": _kept(stamps, numbers, 0, "whole", lambda voice, rng: voice),
     }
 
 
@@ -123,7 +125,7 @@ def _look(stamps: Stamps, numbers: np.ndarray, number: int, spoiled: bool) -> Fe
         "text": store.features(encoders.multilingual_encoder(), texts),
         "picture": store.features(encoders.image_encoder(), pictures),
         "sound": _kept(
-            stamps, numbers, f"{number} {decibels}", functools.partial(_excerpt, decibels=decibels)
+            stamps, numbers, number, f"{decibels} dB", functools.partial(_excerpt, decibels=decibels)
         ),
     }
 
@@ -153,13 +155,14 @@ def look_at(stamps: Stamps, number: int, look: int = 0, spoiled: bool = False) -
 def _kept(
     stamps: Stamps,
     numbers: np.ndarray,
+    seed: int,
     name: str,
     heard: Callable[[np.ndarray, np.random.Generator], np.ndarray],
 ) -> np.ndarray:
     """The sound features of what is heard of each spoken name, (n, 128), from the store where possible."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     voices = [stamps[i].spoken[SPOKEN] for i in numbers.tolist()]
-    key = ["known item", _code.fingerprint(_kept, _excerpt, _levels), stamps.version, numbers, name]
+    key = ["known item", _code.fingerprint(_kept, _excerpt, _levels), stamps.version, numbers, seed, name]
     return store.cached_array(
         key, lambda: np.stack([_levels(heard(audio.load(path), rng)) for path in voices])
     )

@@ -141,7 +141,7 @@ def _glove_and_cnn(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
 
 
 def _neighbours_mixed_in(stamps: Stamps, split: Split, seed: int) -> np.ndarray:
-    """Ridge regression of pictures that are half themselves, half their neighbourhood in a graph. Section 3.2."""
+    """Ridge regression of pictures that are half themselves, half their neighbourhood in a graph. Section 3.3."""
     from xmrlib import graph
 
     fit, test = split.development, split.test
@@ -603,8 +603,8 @@ SYSTEMS: tuple[System, ...] = (
     System("words + visual words, CCA", "2.6", _words_and_visual_words, seeds=5),
     System("early fusion, CCA", "3.1", _early_fusion),
     System("late fusion of three", "3.1", _late_fusion),
-    System("MiniLM + CNN + neighbours, ridge", "3.2", _neighbours_mixed_in),
-    System("MiniLM + CNN, TransE", "3.3", _translated, seeds=3),
+    System("MiniLM + CNN + neighbours, ridge", "3.3", _neighbours_mixed_in),
+    System("MiniLM + CNN, TransE", "3.4", _translated, seeds=3),
     System("MiniLM + CNN, CCA, CSLS", "4.1", _hubs_held_down),
     System("class names, MiniLM, centred", "4.1", _class_names_centred),
     System("MiniLM + CNN, LSA", "4.2", _stacked_svd),

@@ -153,7 +153,7 @@ def test_without_scripts_the_page_says_so(browser, folder):
 def test_the_book_has_the_demo(browser, site):
     """Protects the built page: the words of the first scene answer, from disk."""
     tab = browser.new_page(viewport=PHONE)
-    opened(tab, site / "notebooks" / "ch03_fusion", "independent")
+    opened(tab, site / "notebooks" / "ch03_fusion", "cross_attention")
     word(tab, 1).focus()
     assert "of its attention lies in the box" in answer(tab)
     tab.close()

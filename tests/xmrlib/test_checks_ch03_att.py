@@ -1,4 +1,4 @@
-"""The exercise on cross-attention both ways: right answers in other styles pass, plausible errors fail."""
+"""The exercises of section 3.2 both ways: right answers in other styles pass, plausible errors fail."""
 
 import numpy as np
 import pytest
@@ -47,10 +47,48 @@ def test_plausible_errors_fail(answer):
     assert checks.exercise("ex-ch03-att-pointing", answer).state == "wrong"
 
 
+def test_the_ratio_of_two_weights():
+    assert checks.exercise("ex-ch03-att-choosy", np.e).state == "right"
+    for wrong in (np.exp(0.2), np.exp(-1), 0.6 / 0.4, np.exp(0.04)):
+        assert checks.exercise("ex-ch03-att-choosy", wrong).state == "wrong"
+
+
+def looking(axis=1, cut=True, total="mean"):
+    """Cross-attention with the softmax over an axis, with or without cutting what is seen to length one."""
+
+    def score(a, v, temperature):
+        weights = np.exp(a @ v.T / temperature)
+        seen = weights / weights.sum(axis=axis, keepdims=True) @ v
+        seen = seen / np.linalg.norm(seen, axis=1, keepdims=True) if cut else seen
+        return getattr((a * seen).sum(axis=1), total)()
+
+    return score
+
+
+def looking_by_torch(a, v, temperature):
+    a, v = torch.tensor(a), torch.tensor(v)
+    seen = (a @ v.T / temperature).softmax(dim=1) @ v
+    return torch.cosine_similarity(a, seen).mean()
+
+
+@pytest.mark.parametrize("answer", [looking(), looking_by_torch])
+def test_right_scores_pass(answer):
+    assert checks.exercise("ex-ch03-att-planted", answer).state == "right"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [looking(axis=0), looking(cut=False), looking(total="sum"), lambda a, v, t: looking()(a, v, 1 / t)],
+)
+def test_wrong_scores_fail(answer):
+    """The first is the colleague's own."""
+    assert checks.exercise("ex-ch03-att-planted", answer).state == "wrong"
+
+
 @pytest.mark.parametrize("answer", [..., None, lambda weights, boxes: ...])
 def test_an_empty_answer_is_open(answer):
     assert checks.exercise("ex-ch03-att-pointing", answer).state == "open"
 
 
 def test_every_exercise_is_tested():
-    assert set(ch03_att.EXERCISES) == {"ex-ch03-att-pointing"}
+    assert set(ch03_att.EXERCISES) == {"ex-ch03-att-choosy", "ex-ch03-att-planted", "ex-ch03-att-pointing"}

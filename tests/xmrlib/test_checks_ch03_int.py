@@ -1,4 +1,4 @@
-"""The exercises of section 3.2 both ways: right answers in other styles pass, plausible errors fail."""
+"""The exercises of section 3.3 both ways: right answers in other styles pass, plausible errors fail."""
 
 import math
 

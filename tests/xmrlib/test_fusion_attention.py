@@ -158,7 +158,7 @@ def test_blanked_paints_the_cells_and_nothing_else():
 
 
 def test_the_trained_network_points_well_above_chance(world):
-    """Protects section 3.1 and its demo: a map of the test part, its score among all scores, and repeatability."""
+    """Protects section 3.2 and its demo: a map of the test part, its score among all scores, and repeatability."""
     trained = pointing.fit(world, steps=60)
     i = world.part("unseen")
     maps, score = pointing.look(trained, world.words[i], world.regions[i], world.present[i])

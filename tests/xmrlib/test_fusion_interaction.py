@@ -36,7 +36,7 @@ def test_depth_one_is_concatenation():
 
 
 def test_feeding_a_vector_twice_is_one_map():
-    """Protects the statement of section 3.2: at depth 2 the two halves of the weights only add up."""
+    """Protects the statement of section 3.3: at depth 2 the two halves of the weights only add up."""
     net, rows = made(2)
     tokens, there = torch.randn(5, 3, 8), torch.ones(5, 3, dtype=torch.bool)
     first = torch.nn.functional.gelu(net.first(tokens.flatten(1)))

@@ -234,6 +234,14 @@ def test_the_task_is_the_one_that_the_chapter_describes(real):
         assert 0.7 < np.linalg.norm(rows[fit], axis=1).mean() < 1.1, name
 
 
+@pytest.mark.parametrize("name", known_item.MODALITIES)
+def test_the_looks_at_an_item_differ_in_every_modality(real, name):
+    """Protects against one seed for all looks, which once gave all three the same half second of the voice."""
+    first, second, third = (look[name] for look in real.looks)
+    for a, b in ((first, second), (second, third), (first, third)):
+        assert (abs(a - b).max(axis=1) > 0).mean() > 0.9  # short names can lose the same letters, or none
+
+
 def test_no_caption_of_test_is_in_development(real):
     assert not real.same[np.ix_(real.part("test"), real.part("development"))].any()
 

@@ -303,6 +303,7 @@ def test_bootstrap_interval_options():
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
     low, high = M.bootstrap_interval(values, statistic=np.median)
     assert low <= np.median(values) <= high and {low, high} != set(M.bootstrap_interval(values))
+    assert M.bootstrap_interval(values) == M.bootstrap_interval(values, n_resamples=2000, seed=0)
     assert M.bootstrap_interval(values, seed=1) == M.bootstrap_interval(values, seed=np.random.default_rng(1))
     assert M.bootstrap_interval(values, seed=1) != M.bootstrap_interval(values, seed=2)
     assert M.bootstrap_interval([True, True]) == (1.0, 1.0)

@@ -87,6 +87,13 @@ def test_watching_changes_nothing_and_sees_every_step():
     assert seen == [0, 1, 2, 3, 4, 5] and torch.equal(plain.weight, watched.weight)
 
 
+def test_a_game_without_a_seed_is_that_of_seed_0():
+    (plain, _, players), (seeded, _, others) = _game(), _game()
+    train.fit_in_turns(players, 12, steps=5, batch=4)
+    train.fit_in_turns(others, 12, steps=5, batch=4, seed=0)
+    assert torch.equal(plain.weight, seeded.weight)
+
+
 def test_errors_of_a_game():
     net = nn.Linear(1, 1)
     with pytest.raises(ValueError, match="players is empty"):

@@ -18,6 +18,7 @@ def test_the_output_is_log_probabilities_of_every_fourth_frame(network):
     assert log_probs.shape == (3, 11, 5) and lengths.tolist() == [11, 10, 1]
     inside = log_probs[0].exp().sum(-1)
     torch.testing.assert_close(inside, torch.ones(11))
+    assert network.recur.num_layers == 2  # as its docstring says
 
 
 @pytest.mark.parametrize("rubbish", [0.0, 1e3, float("nan")])

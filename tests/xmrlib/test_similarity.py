@@ -92,6 +92,13 @@ def test_topk_of_large_numbers_that_do_not_overflow():
     assert topk([[1.0, 0.0]], X, 3)[1].tolist() == [[9999, 7, 0]]
 
 
+def test_topk_keeps_an_item_that_is_better_by_one_bit():
+    """Protects the floor that later items must reach: the next float above the k-th best is enough."""
+    X = np.ones((20_000, 1), np.float32)
+    X[15_000] = np.nextafter(X[0], np.float32(2))
+    assert topk(np.ones((2, 1), np.float32), X, 2)[1].tolist() == [[15_000, 0]] * 2
+
+
 def test_topk_on_continuous_data():
     """Protects search on real vectors: ids equal a float64 sort wherever neighbours differ by more than rounding
     (1e-5: 128 float32 products of size 1 err by about 1e-6)."""
@@ -270,6 +277,13 @@ def test_csls_is_its_definition(k):
     # the other direction is the transposed matrix
     turned = similarity.csls(scores.T, from_queries.T, to_items.T, k)
     np.testing.assert_allclose(turned, expected.T, atol=1e-14)
+
+
+def test_csls_looks_at_ten_neighbours_unless_told():
+    scores = np.random.default_rng(0).random((15, 20))
+    usual = similarity.csls(scores, scores, scores)
+    assert np.array_equal(usual, similarity.csls(scores, scores, scores, k=10))
+    assert not np.array_equal(usual, similarity.csls(scores, scores, scores, k=11))
 
 
 def test_csls_gives_each_query_an_answer_of_its_own():

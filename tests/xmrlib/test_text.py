@@ -91,6 +91,8 @@ def test_segment_of_what_people_type():
     assert text.segment("") == text.segment("。！") == []
     assert text.segment("Ｔux 和 a DOG") == ["tux", "和", "a", "dog"]
     assert text.segment("an apple") == ["an", "apple"]
+    unknown = "他来到了网易杭研大厦"  # the name of a building, which the dictionary does not have
+    assert text.segment(unknown) == text.segment(unknown, guess=True) != text.segment(unknown, guess=False)
 
 
 def test_segment_is_silent_and_leaves_no_file(tmp_path):

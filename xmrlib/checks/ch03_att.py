@@ -1,13 +1,14 @@
-"""Oracles of the exercises of section 3.1 on cross-attention."""
+"""Oracles of the exercises of section 3.2, in plain loops."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees
+from xmrlib.checks._compare import Result, agrees, value
 
 __all__ = ["EXERCISES"]
 
@@ -35,4 +36,35 @@ def _pointing(answer: Any) -> Result:
     return agrees(answer, _pointing_accuracy, [(maps, wide), (maps, thin), (maps[:1], wide[:1]), (maps[3:], thin[3:])])  # fmt: skip
 
 
-EXERCISES: dict[str, Callable[[Any], Result]] = {"ex-ch03-att-pointing": _pointing}
+def _choosy(answer: Any) -> Result:
+    """Cosines 0.6 and 0.4, temperature 0.2; the third region cancels."""
+    return value(answer, math.exp((0.6 - 0.4) / 0.2))
+
+
+def _score(a: np.ndarray, v: np.ndarray, temperature: float) -> float:
+    """The mean cosine of words (t, d) and what they see of the regions (r, d), all of length one."""
+    total = 0.0
+    for word in a:
+        weights = [math.exp(sum(word * region) / temperature) for region in v]
+        seen = sum(w / sum(weights) * region for w, region in zip(weights, v, strict=True))
+        total += sum(word * seen) / math.sqrt(sum(seen**2))
+    return total / len(a)
+
+
+def _planted(answer: Any) -> Result:
+    """Words and regions by hand, in the plane; more words than regions, fewer, and one region only."""
+
+    def unit(*degrees: float) -> np.ndarray:
+        return np.array([[math.cos(math.radians(x)), math.sin(math.radians(x))] for x in degrees])
+
+    few, many = unit(0, 100), unit(10, 40, 75, 130, 160)
+    return agrees(
+        answer, _score, [(few, many, 0.2), (many, few, 0.2), (many, few, 1.0), (few, unit(50), 0.5)]
+    )
+
+
+EXERCISES: dict[str, Callable[[Any], Result]] = {
+    "ex-ch03-att-choosy": _choosy,
+    "ex-ch03-att-planted": _planted,
+    "ex-ch03-att-pointing": _pointing,
+}

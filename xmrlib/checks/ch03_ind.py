@@ -1,4 +1,4 @@
-"""Oracles of the exercises of 3.1 on independent fusion; those on cross-attention stand in `ch03_att`."""
+"""Oracles of the exercises of section 3.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oracles of the exercises of section 3.2, in plain loops. All cases are made by hand."""
+"""Oracles of the exercises of section 3.3, in plain loops. All cases are made by hand."""
 
 from __future__ import annotations
 
