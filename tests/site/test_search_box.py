@@ -236,6 +236,7 @@ def test_the_reasons_add_up_to_the_score_largest_first(box, index):
         rows = box.locator(".ls-reasons li").all()
         words = [row.locator(".ls-word").inner_text().split(" × ") for row in rows]
         points = [int(row.locator(".ls-points").inner_text().replace(",", "")) for row in rows]
+        assert [row.locator(".ls-against").count() for row in rows] == [int(p < 0) for p in points]
         expected = {w: int(index.word_vectors[index.place[w]].astype(int) @ vector) for w, *_ in words}
         assert points == sorted(points, reverse=True)
         assert [expected[w] * int(times[0] if times else 1) for w, *times in words] == points
@@ -313,7 +314,7 @@ def test_no_word_is_dropped_in_silence(box, query, said, cards):
     assert box.locator(".ls-card").count() == cards
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("violn", "violin"), ("violns", "violin"), ("gutiar", "guitar"), ("elefant", "elephant")])  # fmt: skip
+@pytest.mark.parametrize(("wrong", "right"), [("violn", "violin"), ("violns", "violin"), ("gutiar", "guitar"), ("frgo", "frog"), ("elefant", "elephant")])  # fmt: skip
 def test_a_close_spelling_is_offered_and_a_click_takes_it(box, wrong, right):
     """Protects typing errors: the right word is among at most three offers and replaces the wrong one."""
     ask(box, f"a {wrong.capitalize()}!")
