@@ -12,7 +12,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from site_pages import SITE
+from site_pages import PHONE, SITE, opened
+from test_browser import Watch
 
 FLAGS = [
     "--no-sandbox",
@@ -79,3 +80,25 @@ def tabs(browser):
 def axe_source() -> str:
     package = pytest.importorskip("axe_playwright_python")
     return next(Path(package.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def watched(browser):
+    """A tab for all tests of a module, and what it complains of or asks for."""
+    tab = browser.new_page(viewport=PHONE)
+    with Watch(tab) as watch:
+        yield tab, watch
+    tab.close()
+
+
+@pytest.fixture
+def box(watched, folder):
+    """A tab that has just opened a demo's page in the module's `folder`; after the test: no error, no other address."""
+    tab, watch = watched
+    watch.complaints.clear()
+    watch.requests.clear()
+    tab.set_viewport_size(PHONE)
+    opened(tab, folder)
+    yield tab
+    assert watch.complaints == []
+    assert [asked for asked in watch.strangers(folder.as_uri()) if not asked.startswith("data:")] == []

@@ -114,3 +114,8 @@ def write_demo_pages(folder: Path, demo: Any, pages: dict[str, str]) -> Path:
         text = DEMO_PAGE.format(theme=dark, name=demo.name.capitalize(), links=links, boxes=boxes)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return folder
+
+
+def opened(tab: Any, folder: Path, name: str = "light") -> None:
+    """Opens a page from disk; when it is loaded, the scripts of its demo have run."""
+    tab.goto((folder / f"{name}.html").as_uri())

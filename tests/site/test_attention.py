@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from demos.attention import export
 from demos.attention import page as demo
-from site_pages import PHONE, WIDE, write_demo_pages
-from test_browser import Watch, overflow, violations
+from site_pages import PHONE, WIDE, opened, write_demo_pages
+from test_browser import overflow, violations
 
 
 @pytest.fixture(scope="module")
@@ -29,31 +29,6 @@ def folder(tmp_path_factory) -> Path:
 def items(folder) -> list[dict]:
     text = (folder / "_static" / "attention" / "data.js").read_text(encoding="utf-8")
     return json.loads(text.removeprefix("window.ATTENTION = ").removesuffix(";\n"))
-
-
-@pytest.fixture(scope="module")
-def watched(browser):
-    tab = browser.new_page(viewport=PHONE)
-    with Watch(tab) as watch:
-        yield tab, watch
-    tab.close()
-
-
-@pytest.fixture
-def box(watched, folder):
-    tab, watch = watched
-    watch.complaints.clear()
-    watch.requests.clear()
-    tab.set_viewport_size(PHONE)
-    opened(tab, folder)
-    yield tab
-    assert watch.complaints == []
-    assert watch.strangers(folder.as_uri()) == []
-
-
-def opened(tab, folder, name="light"):
-    tab.goto((folder / f"{name}.html").as_uri())
-    tab.wait_for_function("window.attention !== undefined")
 
 
 def answer(box) -> str:

@@ -15,7 +15,7 @@ import pytest
 from demos.convolution import export
 from demos.convolution import page as demo
 from site_pages import PHONE, WIDE, write_demo_pages
-from test_browser import Watch, overflow, violations
+from test_browser import overflow, violations
 
 from xmrlib import datasets
 
@@ -44,27 +44,6 @@ def pixels(folder) -> np.ndarray:
     return np.array([np.frombuffer(base64.b64decode(p), np.uint8) for p in data["pixels"]]).reshape(
         -1, data["side"], data["side"]
     )
-
-
-@pytest.fixture(scope="module")
-def watched(browser):
-    tab = browser.new_page(viewport=PHONE)
-    with Watch(tab) as watch:
-        yield tab, watch
-    tab.close()
-
-
-@pytest.fixture
-def box(watched, folder):
-    tab, watch = watched
-    watch.complaints.clear()
-    watch.requests.clear()
-    tab.set_viewport_size(PHONE)
-    tab.goto((folder / "light.html").as_uri())
-    tab.wait_for_function("window.convolution !== undefined")
-    yield tab
-    assert watch.complaints == []
-    assert watch.strangers(folder.as_uri()) == []
 
 
 def by_torch(picture, kernel, stride, padding, relu=False, pooled=False):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from demos.hnsw import export
 from demos.hnsw import page as demo
-from site_pages import PHONE, WIDE, write_demo_pages
-from test_browser import Watch, overflow, violations
+from site_pages import PHONE, WIDE, opened, write_demo_pages
+from test_browser import overflow, violations
 
 GRAPH = export.build()
 START = (680, 360)
@@ -23,22 +23,6 @@ def folder(tmp_path_factory) -> Path:
     export.export(folder / "_static" / "hnsw")
     first, second = (demo.html(demos.Place(number, "", "")) for number in (1, 2))
     return write_demo_pages(folder, demo.DEMO, {"light": first, "dark": first, "two": first + second})
-
-
-@pytest.fixture
-def box(browser, folder):
-    tab = browser.new_page(viewport=PHONE)
-    with Watch(tab) as watch:
-        opened(tab, folder)
-        yield tab
-        assert watch.complaints == []
-        assert watch.strangers(folder.as_uri()) == []
-    tab.close()
-
-
-def opened(tab, folder, name="light"):
-    tab.goto((folder / f"{name}.html").as_uri())
-    tab.wait_for_function("window.hnsw !== undefined")
 
 
 def said(box) -> str:

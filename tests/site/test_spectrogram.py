@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from demos.spectrogram import export
 from demos.spectrogram import page as demo
-from site_pages import PHONE, WIDE, write_demo_pages
+from site_pages import PHONE, WIDE, opened, write_demo_pages
 from test_browser import Watch, overflow, violations
 
 from xmrlib import datasets
@@ -44,12 +44,6 @@ def panel(browser, folder):
         assert watch.complaints == []
         assert watch.strangers(folder.as_uri()) == []
     tab.close()
-
-
-def opened(tab, folder: Path, name: str = "light"):
-    tab.goto((folder / f"{name}.html").as_uri())
-    tab.wait_for_function("window.spectrogramDemo !== undefined")
-    return tab
 
 
 def status(tab) -> str:

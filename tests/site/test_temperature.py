@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from demos.temperature import export
 from demos.temperature import page as demo
-from site_pages import PHONE, WIDE, write_demo_pages
-from test_browser import Watch, overflow, violations
+from site_pages import PHONE, WIDE, opened, write_demo_pages
+from test_browser import overflow, violations
 
 COSINES = np.random.default_rng(4).uniform(-0.2, 0.9, (6, 6)).round(3)
 CAPTIONS = [
@@ -36,31 +36,6 @@ def folder(tmp_path_factory) -> Path:
     (static / "data.js").write_bytes(export.script(COSINES, CAPTIONS, pictures))
     first, second = (demo.html(demos.Place(number, "", "")) for number in (1, 2))
     return write_demo_pages(folder, demo.DEMO, {"light": first, "dark": first, "two": first + second})
-
-
-@pytest.fixture(scope="module")
-def watched(browser):
-    tab = browser.new_page(viewport=PHONE)
-    with Watch(tab) as watch:
-        yield tab, watch
-    tab.close()
-
-
-@pytest.fixture
-def box(watched, folder):
-    tab, watch = watched
-    watch.complaints.clear()
-    watch.requests.clear()
-    tab.set_viewport_size(PHONE)
-    opened(tab, folder)
-    yield tab
-    assert watch.complaints == []
-    assert [r for r in watch.strangers(folder.as_uri()) if not r.startswith("data:")] == []
-
-
-def opened(tab, folder, name="light"):
-    tab.goto((folder / f"{name}.html").as_uri())
-    tab.wait_for_function("window.temperature !== undefined")
 
 
 def by_torch(row, right, temperature):

@@ -12,9 +12,9 @@ import pytest
 from demos.voronoi import export
 from demos.voronoi import page as demo
 from scipy.spatial import ConvexHull, Voronoi
-from site_pages import PHONE, WIDE, write_demo_pages
+from site_pages import PHONE, WIDE, opened, write_demo_pages
 from sklearn.cluster import KMeans
-from test_browser import Watch, overflow, violations
+from test_browser import overflow, violations
 
 ITEMS, SEEDS = export.start()
 
@@ -27,31 +27,6 @@ def folder(tmp_path_factory) -> Path:
     export.export(folder / "_static" / "voronoi")
     first, second = (demo.html(demos.Place(number, "", "")) for number in (1, 2))
     return write_demo_pages(folder, demo.DEMO, {"light": first, "dark": first, "two": first + second})
-
-
-@pytest.fixture(scope="module")
-def watched(browser):
-    tab = browser.new_page(viewport=PHONE)
-    with Watch(tab) as watch:
-        yield tab, watch
-    tab.close()
-
-
-@pytest.fixture
-def box(watched, folder):
-    tab, watch = watched
-    watch.complaints.clear()
-    watch.requests.clear()
-    tab.set_viewport_size(PHONE)
-    opened(tab, folder)
-    yield tab
-    assert watch.complaints == []
-    assert watch.strangers(folder.as_uri()) == []
-
-
-def opened(tab, folder, name="light"):
-    tab.goto((folder / f"{name}.html").as_uri())
-    tab.wait_for_function("window.voronoi !== undefined")
 
 
 def ordered(query, points):

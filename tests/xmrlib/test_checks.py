@@ -388,3 +388,7 @@ def test_result_is_shown_by_a_notebook():
 
     data, _ = DisplayFormatter().format(_compare.value(1, 1))
     assert data["text/plain"] == "✓ Right." and "Right." in data["text/html"]
+
+
+def test_a_message_shows_an_array_of_up_to_40_numbers_whole():
+    assert "..." not in _compare._show(np.arange(40)) and "..." in _compare._show(np.arange(41))

@@ -1,5 +1,7 @@
 """xmrlib.similarity: exact search against a full sort (heavy ties included), and similarities by definition."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,19 @@ def test_topk_on_continuous_data():
     clear = np.minimum(-np.diff(exact, axis=1), np.roll(-np.diff(exact, axis=1), 1, axis=1))[:, 1:] > 1e-5
     assert clear.mean() > 0.9 and (ids == exact_ids[:, :10])[:, 1:][clear[:, :9]].all()
     assert np.allclose(scores, exact[:, :10], rtol=0, atol=1e-5 * 128)
+
+
+def test_topk_copies_neither_side_and_looks_at_few_items():
+    """Protects memory: beside the result (under 1 MiB), one block of scores (under 2) and few candidates. A copy of the
+    large side takes 15 MiB; a floor that lets all groups through takes 7."""
+    rng = np.random.default_rng(0)
+    many, few = (rng.standard_normal((n, 64), dtype=np.float32) for n in (60_000, 50))
+    for Q, X, k in ((few, many, 10), (many, few, 1)):
+        tracemalloc.start()
+        topk(Q, X, k)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * 2**20
 
 
 def test_topk_takes_other_layouts_and_dtypes():

@@ -190,6 +190,17 @@ def test_k_beyond_the_rank():
             cca(X, Y, 3, ridge)
 
 
+def test_the_rank_is_told_from_the_largest_variance():
+    """Protects the yardstick: variances of 1, 1e-6 and 1e-12 are two directions; beside the second one the third would
+    count."""
+    rng = np.random.default_rng(0)
+    shared, Y = rng.normal(size=(200, 1)), rng.normal(size=(200, 3))
+    X = shared + rng.normal(size=(200, 3)) * [0, 1e-3, 1e-6]
+    assert len(cca(X, Y, 2, ridge=0).correlations) == 2
+    with pytest.raises(ValueError, match="dim is 3; expected at most 2"):
+        cca(X, Y, 3, ridge=0)
+
+
 def test_sign_is_fixed():
     """Protects that runs and machines agree: the largest x weight, in standard deviations, is positive."""
     X, Y = data()
