@@ -90,5 +90,10 @@ def test_an_empty_answer_is_open(answer):
     assert checks.exercise("ex-ch03-att-pointing", answer).state == "open"
 
 
+def test_the_open_question_is_not_graded():
+    assert checks.exercise("ex-ch03-att-temperature", {0.2: 0.7}).state == "open"
+
+
 def test_every_exercise_is_tested():
-    assert set(ch03_att.EXERCISES) == {"ex-ch03-att-choosy", "ex-ch03-att-planted", "ex-ch03-att-pointing"}
+    names = ("choosy", "planted", "pointing", "temperature")
+    assert set(ch03_att.EXERCISES) == {f"ex-ch03-att-{name}" for name in names}

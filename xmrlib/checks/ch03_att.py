@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xmrlib.checks._compare import Result, agrees, value
+from xmrlib.checks._compare import Result, agrees, open_question, value
 
 __all__ = ["EXERCISES"]
 
@@ -67,4 +67,5 @@ EXERCISES: dict[str, Callable[[Any], Result]] = {
     "ex-ch03-att-choosy": _choosy,
     "ex-ch03-att-planted": _planted,
     "ex-ch03-att-pointing": _pointing,
+    "ex-ch03-att-temperature": open_question,
 }
