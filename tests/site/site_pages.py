@@ -117,5 +117,6 @@ def write_demo_pages(folder: Path, demo: Any, pages: dict[str, str]) -> Path:
 
 
 def opened(tab: Any, folder: Path, name: str = "light") -> None:
-    """Opens a page from disk; when it is loaded, the scripts of its demo have run."""
+    """Opens a page from disk, anew if it is open; when it is loaded, the scripts of its demo have run."""
+    tab.goto("about:blank")
     tab.goto((folder / f"{name}.html").as_uri())

@@ -62,19 +62,10 @@ def watched(browser):
 
 
 @pytest.fixture
-def box(watched, folder):
-    """A tab that has just opened the box; after the test: no error, no other address, no markup written."""
-    tab, watch = watched
-    watch.complaints.clear()
-    watch.requests.clear()
-    tab.set_viewport_size(PHONE)
-    tab.goto("about:blank")
-    tab.goto((folder / "light.html").as_uri())
-    tab.wait_for_function("window.liveSearch !== undefined")
-    yield tab
-    assert watch.complaints == []
-    assert watch.strangers(folder.as_uri()) == []
-    assert tab.evaluate("window.markup") == []
+def box(box):
+    """As for every demo; and after the test no markup was written."""
+    yield box
+    assert box.evaluate("window.markup") == []
 
 
 def ask(tab, sentence: str) -> None:
