@@ -130,6 +130,11 @@ def test_contrastive_equals_the_published_equation():
     )
 
 
+def test_info_nce_has_a_temperature_of_0_07_unless_told():
+    scores = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (4, 4)))
+    assert losses.info_nce(scores) == losses.info_nce(scores, 0.07) != losses.info_nce(scores, 0.1)
+
+
 def test_info_nce_equals_the_published_equation():
     scores, same = batch(7, same=True)
     s, total = np.exp(scores.numpy() / 0.3), 0.0
