@@ -202,6 +202,14 @@ def test_what_the_stamps_teach_is_ridge_regression(stamps):
     np.testing.assert_allclose(weights.T, Ridge(alpha=live_search._RIDGE).fit(X, Y).coef_, atol=1e-6)
 
 
+def test_the_second_opinion_counts_half_as_much_as_the_classes(stamps):
+    """Half a unit vector added to one turns it by at most 30 degrees; small whole numbers cost a little (0.01)."""
+    features = store.features(encoders.image_encoder(), stamps.images()[:50])
+    classes, both = (live_search.folder_index(features, s).picture_vectors.astype(float) for s in (None, stamps))
+    cosines = np.diag(similarity.cosine(classes, both))
+    assert cosines.min() > np.cos(np.pi / 6) - 0.01 and cosines.max() < 0.999
+
+
 def test_a_picture_is_known_by_its_three_likeliest_classes():
     seen = np.array([[0.1, 0.6, 0.05, 0.25], [0.4, 0.1, 0.1, 0.4]])
     best = live_search._best_classes(seen, ["dog", "cat", "cup", "owl"])
