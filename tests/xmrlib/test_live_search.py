@@ -205,7 +205,9 @@ def test_what_the_stamps_teach_is_ridge_regression(stamps):
 def test_the_second_opinion_counts_half_as_much_as_the_classes(stamps):
     """Half a unit vector added to one turns it by at most 30 degrees; small whole numbers cost a little (0.01)."""
     features = store.features(encoders.image_encoder(), stamps.images()[:50])
-    classes, both = (live_search.folder_index(features, s).picture_vectors.astype(float) for s in (None, stamps))
+    classes, both = (
+        live_search.folder_index(features, s).picture_vectors.astype(float) for s in (None, stamps)
+    )
     cosines = np.diag(similarity.cosine(classes, both))
     assert cosines.min() > np.cos(np.pi / 6) - 0.01 and cosines.max() < 0.999
 
