@@ -37,24 +37,6 @@ def assert_same(found, expected):
     assert found[0].dtype == np.float32 and found[1].dtype == np.int64
 
 
-def test_an_hnsw_graph_is_the_same_however_many_threads_there_are():
-    """Protects repeatability: threads that insert at once link what they happen to see."""
-    X, threads = (
-        np.random.default_rng(0).standard_normal((4000, 16), dtype=np.float32),
-        faiss.omp_get_max_threads(),
-    )
-    faiss.omp_set_num_threads(4)
-    try:
-        graphs = set()
-        for _ in range(3):
-            index = Faiss("HNSW16")
-            index.add(X)
-            graphs.add(faiss.serialize_index(index._index).tobytes())
-        assert len(graphs) == 1 and faiss.omp_get_max_threads() == 4
-    finally:
-        faiss.omp_set_num_threads(threads)
-
-
 def test_contract_search(new, X):
     """Protects add and search: exact results, best first, ids counted from 0."""
     index = new()
